@@ -1,0 +1,120 @@
+//! Reverse-path and forward-path: what MAIL and RCPT carry (RFC 5321 §4.1.1.2, §4.1.1.3).
+
+use crate::{AddressError, Domain, Mailbox, PATH_OCTETS_MAX, serde_as_text};
+use std::{fmt, str::FromStr};
+
+/// Where failures are reported to; null for reports themselves (RFC 5321 §4.5.5).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ReversePath {
+    /// `<>`
+    Null,
+    /// `<mailbox>`
+    Mailbox(Mailbox),
+}
+
+impl ReversePath {
+    /// Reads a path with its angle brackets; a source route is read and dropped (RFC 5321 §4.1.1.3,
+    /// Appendix C).
+    pub fn parse(text: &str) -> Result<Self, AddressError> {
+        match bracketed(text)? {
+            "" => Ok(ReversePath::Null),
+            inner => Mailbox::parse(strip_route(inner)?).map(ReversePath::Mailbox),
+        }
+    }
+
+    /// The mailbox, unless null.
+    pub fn mailbox(&self) -> Option<&Mailbox> {
+        match self {
+            ReversePath::Null => None,
+            ReversePath::Mailbox(mailbox) => Some(mailbox),
+        }
+    }
+}
+
+/// Where a message goes (RFC 5321 §4.1.1.3).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ForwardPath {
+    /// `<postmaster>` without a domain: whoever runs this host (RFC 5321 §4.5.1).
+    Postmaster,
+    /// `<mailbox>`
+    Mailbox(Mailbox),
+}
+
+impl ForwardPath {
+    /// Reads a path with its angle brackets; a source route is read and dropped.
+    pub fn parse(text: &str) -> Result<Self, AddressError> {
+        let inner = bracketed(text)?;
+        if inner.eq_ignore_ascii_case("postmaster") {
+            return Ok(ForwardPath::Postmaster);
+        }
+        Mailbox::parse(strip_route(inner)?).map(ForwardPath::Mailbox)
+    }
+
+    /// The mailbox, unless it is the bare postmaster.
+    pub fn mailbox(&self) -> Option<&Mailbox> {
+        match self {
+            ForwardPath::Postmaster => None,
+            ForwardPath::Mailbox(mailbox) => Some(mailbox),
+        }
+    }
+}
+
+fn bracketed(text: &str) -> Result<&str, AddressError> {
+    if text.len() > PATH_OCTETS_MAX * 2 {
+        return Err(AddressError::PathTooLong);
+    }
+    text.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).ok_or(AddressError::Path)
+}
+
+/// `@a,@b:mailbox` → `mailbox`: routes MUST be accepted and SHOULD be ignored (RFC 5321 §4.1.1.3).
+fn strip_route(inner: &str) -> Result<&str, AddressError> {
+    if !inner.starts_with('@') {
+        return Ok(inner);
+    }
+    let (route, mailbox) = inner.split_once(':').ok_or(AddressError::Path)?;
+    for hop in route.split(',') {
+        Domain::parse(hop.strip_prefix('@').ok_or(AddressError::Path)?).map_err(|_| AddressError::Path)?;
+    }
+    Ok(mailbox)
+}
+
+impl fmt::Display for ReversePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ReversePath::Null => f.write_str("<>"),
+            ReversePath::Mailbox(mailbox) => write!(f, "<{mailbox}>"),
+        }
+    }
+}
+impl fmt::Display for ForwardPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ForwardPath::Postmaster => f.write_str("<postmaster>"),
+            ForwardPath::Mailbox(mailbox) => write!(f, "<{mailbox}>"),
+        }
+    }
+}
+impl From<Mailbox> for ReversePath {
+    fn from(mailbox: Mailbox) -> Self {
+        ReversePath::Mailbox(mailbox)
+    }
+}
+impl From<Mailbox> for ForwardPath {
+    fn from(mailbox: Mailbox) -> Self {
+        ForwardPath::Mailbox(mailbox)
+    }
+}
+impl FromStr for ReversePath {
+    type Err = AddressError;
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        ReversePath::parse(text)
+    }
+}
+impl FromStr for ForwardPath {
+    type Err = AddressError;
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        ForwardPath::parse(text)
+    }
+}
+serde_as_text!(ReversePath);
+serde_as_text!(ForwardPath);

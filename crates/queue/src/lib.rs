@@ -1,0 +1,1 @@
+//! What happens after 250: scheduler, retry, delivery, bounces.

@@ -1,0 +1,1 @@
+//! Composition: configuration, reception, POP3 service, admin interface.

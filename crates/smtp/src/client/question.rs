@@ -1,0 +1,128 @@
+//! What the client's session asks and reports.
+
+use crate::Reply;
+use bytes::Bytes;
+use posta_address::{ForwardPath, ReversePath};
+use posta_wire::ContentFacts;
+
+/// A message to be sent to several recipients in one go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transaction {
+    /// Envelope sender.
+    pub reverse_path: ReversePath,
+    /// Envelope recipients, at least one.
+    pub recipients: Vec<ForwardPath>,
+    /// What is known of the content: decides SIZE, BODY=8BITMIME, SMTPUTF8, and whether stuffing is needed.
+    pub facts: ContentFacts,
+    /// Whether the message came with SMTPUTF8 (then the next host must have it, unless all turns
+    /// out ASCII).
+    pub smtputf8: bool,
+}
+
+/// What the session wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Question {
+    /// Ready for a transaction (after EHLO, and after each transaction): answer with
+    /// [`Answer::Transaction`] or [`Answer::Quit`].
+    Next,
+    /// The next piece of the content: [`Answer::Chunk`] or [`Answer::EndOfContent`], or
+    /// [`Answer::ContentFailed`] when it can't be read (the connection is then dropped, so that
+    /// nothing half is taken for whole).
+    Content,
+}
+
+/// An answer to a [`Question`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Send this.
+    Transaction(Transaction),
+    /// Nothing more: QUIT.
+    Quit,
+    /// A piece of the content in wire form, not dot-stuffed.
+    Chunk(Bytes),
+    /// That was all of it.
+    EndOfContent,
+    /// It can't be read.
+    ContentFailed,
+}
+
+/// Where in the session something happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// Waiting for 220.
+    Greeting,
+    /// HELO or EHLO.
+    Hello,
+    /// MAIL.
+    Mail,
+    /// RCPT.
+    Recipient,
+    /// DATA.
+    Data,
+    /// While the content was sent.
+    Content,
+    /// After the final dot: the peer may or may not have taken the message.
+    EndOfData,
+}
+
+/// Why there is no (good) reply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// The peer said no; 4yz or 5yz tells whether to come back.
+    Refused(Reply),
+    /// The connection was lost. Transient; at [`Stage::EndOfData`] the message may have arrived.
+    ConnectionLost,
+    /// No reply within the limit. Transient.
+    TimedOut,
+    /// The peer's reply was no SMTP. Transient.
+    BadReply(String),
+    /// The message needs what the peer does not offer (named). Permanent at this host.
+    ExtensionMissing(&'static str),
+    /// Larger than the peer's SIZE. Permanent at this host.
+    TooLarge {
+        /// The peer's limit.
+        limit_octets: u64,
+    },
+    /// We could not read our own content. Transient, and our own.
+    ContentUnreadable,
+}
+
+/// A fault and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Where.
+    pub stage: Stage,
+    /// What.
+    pub fault: Fault,
+}
+
+impl Failure {
+    /// Whether trying later makes sense: decided by type and code, never by text.
+    pub fn is_transient(&self) -> bool {
+        match &self.fault {
+            Fault::Refused(reply) => !reply.is_permanent(),
+            Fault::ConnectionLost | Fault::TimedOut | Fault::BadReply(_) | Fault::ContentUnreadable => true,
+            Fault::ExtensionMissing(_) | Fault::TooLarge { .. } => false,
+        }
+    }
+}
+
+/// What became of one recipient.
+pub type RecipientOutcome = Result<Reply, Failure>;
+
+/// What the session reports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// Greeting and EHLO (or HELO) are through; what the host offers, keywords upper-case with
+    /// their arguments.
+    Ready {
+        /// The host's own name from its greeting.
+        host: String,
+        /// `SIZE 1000`, `PIPELINING`, …
+        extensions: Vec<String>,
+    },
+    /// The transaction is over: one outcome per recipient, in order.
+    Done(Vec<RecipientOutcome>),
+    /// The session ended before a transaction could be asked for or between two.
+    Failed(Failure),
+}

@@ -1,0 +1,93 @@
+//! What the server's session asks and reports.
+
+use crate::Reply;
+use bytes::Bytes;
+use posta_address::{ForwardPath, ReversePath};
+use posta_wire::ContentFacts;
+
+/// HELO or EHLO, as the client said it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hello {
+    /// EHLO rather than HELO.
+    pub extended: bool,
+    /// The argument as given (bounded, printable); empty where a HELO without argument is let through.
+    pub name: String,
+}
+
+/// Parameters of MAIL (RFC 5321 §4.1.1.2).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MailParameters {
+    /// `SIZE=` (RFC 1870), in octets.
+    pub size_octets: Option<u64>,
+    /// `BODY=8BITMIME` (RFC 6152).
+    pub body_8bit: bool,
+    /// `SMTPUTF8` (RFC 6531).
+    pub smtputf8: bool,
+}
+
+/// Parameters of RCPT; none yet (DSN comes later).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RecipientParameters {}
+
+/// What the session wants decided. Each is answered by [`Answer`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Question {
+    /// The connection is open: greet (220), or refuse (421, 554).
+    Greeting,
+    /// HELO or EHLO was said: a positive reply welcomes; the session adds the extensions' lines to
+    /// a 250 for EHLO by itself.
+    Hello(Hello),
+    /// MAIL FROM.
+    Mail {
+        /// Reverse-path.
+        reverse_path: ReversePath,
+        /// Its parameters.
+        parameters: MailParameters,
+    },
+    /// RCPT TO.
+    Recipient {
+        /// Forward-path.
+        forward_path: ForwardPath,
+        /// Its parameters.
+        parameters: RecipientParameters,
+    },
+    /// DATA, after at least one recipient was accepted: 354 lets it begin. The driver opens the
+    /// place where the content goes.
+    Data,
+    /// End of data: commit, and say so. The only place where a 250 for a message comes from.
+    EndOfData(ContentFacts),
+    /// VRFY with its argument.
+    Verify(String),
+    /// EXPN with its argument.
+    Expand(String),
+}
+
+/// The reply to a question. Its code decides how the session goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer(pub Reply);
+
+/// What the session reports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The next piece of the content, dot-stuffing undone, in wire form.
+    Content(Bytes),
+    /// The transaction is gone (RSET, HELO, EHLO, QUIT, connection lost, limits, bare line feeds, a
+    /// question answered negatively): throw away what was gathered. Comes once per transaction that
+    /// had a MAIL accepted and was not committed.
+    Aborted {
+        /// In plain words, for the journal.
+        reason: String,
+    },
+    /// The session itself refused something (syntax, order, limit).
+    Refused {
+        /// Lower-case verb, or `command`, `end-of-data`.
+        stage: &'static str,
+        /// As sent.
+        reply: Reply,
+    },
+    /// The session is over.
+    Ended {
+        /// `quit`, `peer closed`, `timeout`, `shutdown`, `too many errors`, `refused`.
+        reason: &'static str,
+    },
+}

@@ -1,0 +1,188 @@
+//! What a store is.
+
+use crate::{Account, AccountId, Alias, DirectoryChange, DomainSettings, QueueChange, QueueEntry, QueueId};
+use async_trait::async_trait;
+use bytes::Bytes;
+use jiff::Timestamp;
+use posta_address::{Domain, ForwardPath, Mailbox, ReversePath};
+use posta_wire::ContentFacts;
+use std::{any::Any, sync::Arc};
+use thiserror::Error;
+
+/// What can go wrong.
+#[derive(Debug, Clone, Error)]
+pub enum StoreError {
+    /// Nothing with this id.
+    #[error("{0} is not in the store")]
+    NotFound(String),
+    /// The change contradicts what is there (for instance an address already taken).
+    #[error("{0}")]
+    Conflict(String),
+    /// The disk failed or is full, or the store has stopped after such a failure. What was not
+    /// acknowledged is not kept.
+    #[error("the store failed: {0}")]
+    Failed(String),
+    /// Damage was found; says which volume, where, and the command that repairs.
+    #[error("{0}")]
+    Damaged(String),
+}
+
+/// The envelope of an accepted message, with what was found while receiving it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Envelope {
+    /// Where failures are reported to.
+    pub reverse_path: ReversePath,
+    /// Came with SMTPUTF8.
+    pub smtputf8: bool,
+    /// Of the stored content (trace fields included).
+    pub facts: ContentFacts,
+    /// `Message-ID`, if any (bounded).
+    pub message_id: Option<String>,
+}
+
+/// Delivery into a maildrop here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalDelivery {
+    /// Whose.
+    pub account: AccountId,
+    /// Octets before the content when it is read from this maildrop: `Return-Path: <…>CRLF`.
+    pub prefix: Bytes,
+}
+
+/// A recipient elsewhere: enters the queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteRecipient {
+    /// After expansion.
+    pub mailbox: Mailbox,
+    /// As the envelope had it.
+    pub original: ForwardPath,
+}
+
+/// All that is to be committed together with a content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acceptance {
+    /// Envelope and facts.
+    pub envelope: Envelope,
+    /// When.
+    pub accepted_at: Timestamp,
+    /// Into these maildrops, in the same commit. An account occurs once.
+    pub deliveries: Vec<LocalDelivery>,
+    /// Into the queue, in the same commit. A mailbox occurs once.
+    pub remote: Vec<RemoteRecipient>,
+    /// Recipients dropped by a named rule (they count in the tally).
+    pub discarded: u32,
+    /// Changes of other queue entries in the same commit (a bounce settles what it reports).
+    pub changes: Vec<(QueueId, QueueChange)>,
+}
+
+/// A content being received. Dropping it undoes all.
+#[async_trait]
+pub trait ContentWriter: Send {
+    /// The id that it will have.
+    fn id(&self) -> QueueId;
+    /// Appends; large contents go to disk on the way, so memory stays small.
+    async fn write(&mut self, octets: Bytes) -> Result<(), StoreError>;
+    /// Commits. **Returns only after all of it is durable.** The queue entry, if there are remote recipients.
+    async fn accept(self: Box<Self>, acceptance: Acceptance) -> Result<Option<QueueEntry>, StoreError>;
+}
+
+/// Where a content lies. The hint makes reading quick; a content that has moved since is still found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ContentRef {
+    /// Which.
+    pub id: QueueId,
+    /// Octets, without any prefix.
+    pub size_octets: u64,
+    /// The store's own.
+    pub hint: (u64, u64),
+}
+
+/// A message in a maildrop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MaildropMessage {
+    /// Its content; the id is unique in the maildrop and stable for ever.
+    pub content: ContentRef,
+    /// See [`LocalDelivery::prefix`]. What a reader sees is prefix + content.
+    pub prefix: Bytes,
+    /// When it was delivered.
+    pub received_at: Timestamp,
+}
+
+/// A maildrop as it was at one moment. While it lives, its contents can be read, even if deleted since.
+#[derive(Clone)]
+pub struct MaildropSnapshot {
+    /// Oldest first.
+    pub messages: Vec<MaildropMessage>,
+    /// Keeps the contents readable.
+    pub lease: Arc<dyn Any + Send + Sync>,
+}
+
+/// What a maildrop holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Messages.
+    pub messages: u64,
+    /// Octets, prefixes included.
+    pub octets: u64,
+}
+
+/// What became of every message-recipient ever accepted. `accepted` equals the sum of the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub struct Tally {
+    /// Message-recipients (after expansion) that were accepted.
+    pub accepted: u64,
+    /// Put into maildrops.
+    pub delivered: u64,
+    /// Taken over by other hosts.
+    pub relayed: u64,
+    /// Reported as failed.
+    pub bounced: u64,
+    /// Dropped by a named rule.
+    pub discarded: u64,
+    /// In the queue now.
+    pub queued: u64,
+}
+
+/// Everything that Posta keeps. All methods may be called at any time from any task; each change is
+/// durable when its method returns `Ok`, and seen by every later call.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// A hosted domain.
+    async fn domain(&self, domain: &Domain) -> Result<Option<DomainSettings>, StoreError>;
+    /// The account with this very address (case aside; no sub-addressing).
+    async fn account(&self, address: &Mailbox) -> Result<Option<Account>, StoreError>;
+    /// The alias or list with this very address (case aside).
+    async fn alias(&self, address: &Mailbox) -> Result<Option<Alias>, StoreError>;
+    /// All domains, by name.
+    async fn domains(&self) -> Result<Vec<DomainSettings>, StoreError>;
+    /// All accounts, by address.
+    async fn accounts(&self) -> Result<Vec<Account>, StoreError>;
+    /// All aliases and lists, by address.
+    async fn aliases(&self) -> Result<Vec<Alias>, StoreError>;
+    /// Changes the directory. An address has one account or one alias: `Conflict` otherwise.
+    async fn change_directory(&self, change: DirectoryChange) -> Result<(), StoreError>;
+    /// An account id that was never given out before.
+    fn new_account_id(&self) -> AccountId;
+
+    /// Begins to receive a content.
+    async fn receive(&self) -> Result<Box<dyn ContentWriter>, StoreError>;
+    /// Reads up to `length` octets of a content from `offset`; empty at its end.
+    async fn read(&self, content: &ContentRef, offset: u64, length: usize) -> Result<Bytes, StoreError>;
+
+    /// What a maildrop holds, as of now (every acknowledged delivery is in it).
+    async fn maildrop(&self, account: AccountId) -> Result<MaildropSnapshot, StoreError>;
+    /// How much a maildrop holds.
+    async fn usage(&self, account: AccountId) -> Result<Usage, StoreError>;
+    /// Removes messages from a maildrop; ids not in it are passed over.
+    async fn remove_messages(&self, account: AccountId, messages: &[QueueId]) -> Result<(), StoreError>;
+
+    /// The whole queue, oldest first.
+    async fn queue(&self) -> Result<Vec<QueueEntry>, StoreError>;
+    /// One entry.
+    async fn queue_entry(&self, id: QueueId) -> Result<Option<QueueEntry>, StoreError>;
+    /// Changes entries, all or none. Changes to entries or recipients that are gone are passed over.
+    async fn change_queue(&self, changes: Vec<(QueueId, QueueChange)>) -> Result<(), StoreError>;
+
+    /// The count for `posta audit`.
+    async fn tally(&self) -> Result<Tally, StoreError>;
+}

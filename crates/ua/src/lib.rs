@@ -1,0 +1,1 @@
+//! The user agents' common engine: identity, compose, submit, fetch.

@@ -1,0 +1,57 @@
+//! The one shape of all protocol sessions, both ends.
+
+use bytes::Bytes;
+use std::time::Instant;
+
+/// A protocol session as a value: bytes, answers and the time go in; what to send, ask, report or
+/// close comes out. It never waits and never reads a clock; whoever drives it hands in `now`.
+///
+/// The driver's loop: drain [`poll_output`](Self::poll_output) until it gives `None`, carrying out
+/// each output before the next; then give it more input, or the time when
+/// [`poll_timeout`](Self::poll_timeout) has passed. While a question is open the session takes no
+/// input (`handle_input` returns 0), so pipelining and slow look-ups cannot reorder replies.
+pub trait Conversation {
+    /// What the session wants to know; the driver answers with [`Self::Answer`].
+    type Question;
+    /// The answer to the open question.
+    type Answer;
+    /// What the session reports; no answer is expected, but the driver carries it out (awaits it)
+    /// before it goes on, which is what holds back a fast sender.
+    type Event;
+
+    /// Offers octets from the peer. Returns how many were taken: all of them, or fewer when a
+    /// question was opened (or the session ended) on the way. The driver keeps the rest and offers
+    /// it again; it reads no more from the peer while it holds any.
+    fn handle_input(&mut self, input: &[u8], now: Instant) -> usize;
+
+    /// Answers the open question.
+    fn handle_answer(&mut self, answer: Self::Answer, now: Instant);
+
+    /// The peer closed its side, or the connection broke.
+    fn handle_closed(&mut self, now: Instant);
+
+    /// The time that `poll_timeout` named has come.
+    fn handle_timeout(&mut self, now: Instant);
+
+    /// The process is stopping: finish what is open within the session's limits, begin nothing new.
+    fn handle_shutdown(&mut self, now: Instant);
+
+    /// The next thing to carry out; `None` when the session waits.
+    fn poll_output(&mut self) -> Option<Output<Self::Question, Self::Event>>;
+
+    /// When `handle_timeout` is due, if ever.
+    fn poll_timeout(&self) -> Option<Instant>;
+}
+
+/// What a session wants done.
+#[derive(Debug)]
+pub enum Output<Q, E> {
+    /// Send these octets. Replies to pipelined commands come as one.
+    Send(Bytes),
+    /// Answer this question; the session takes no input until then.
+    Ask(Q),
+    /// Note this.
+    Event(E),
+    /// Close the connection; nothing follows.
+    Close,
+}

@@ -1,0 +1,3 @@
+//! The project's own tools: tidy, bench, fuzz, docs.
+
+fn main() {}
