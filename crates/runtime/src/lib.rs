@@ -2,7 +2,13 @@
 //! world (network, clock, entropy) with forms that a simulation can replace.
 
 mod drive;
+pub mod limits;
+mod listen;
+mod outgoing;
+mod peers;
 mod world;
 
 pub use drive::{Driven, Handler, Transcript, drive};
+pub use listen::{Service, bind, listen};
+pub use peers::{Admission, PeerLimits, Peers, Refusal};
 pub use world::{Clock, Entropy, Network, OsEntropy, Stream, SystemClock, TcpNetwork};
