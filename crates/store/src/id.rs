@@ -1,6 +1,8 @@
 //! Identifiers, all made by us.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::{fmt, str::FromStr};
 
 /// An account, for ever.
@@ -27,6 +29,28 @@ impl fmt::Display for QueueId {
 impl fmt::Debug for QueueId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "QueueId({self})")
+    }
+}
+
+/// Makes queue ids: each larger than all before, whatever the clock does.
+#[derive(Debug)]
+pub(crate) struct QueueIdSource {
+    last: AtomicU64,
+}
+
+impl QueueIdSource {
+    /// Goes on after `last`, the largest id ever given out.
+    pub(crate) fn after(last: QueueId) -> Self {
+        QueueIdSource { last: AtomicU64::new(last.0) }
+    }
+
+    /// The next one. Microseconds since 1970 times 1024: room for a billion a second, and it fits
+    /// a signed 64-bit integer (an index has no others) until the year 2255.
+    pub(crate) fn next(&self, now: Timestamp) -> QueueId {
+        let by_clock = u64::try_from(now.as_microsecond()).unwrap_or(0).saturating_mul(1024);
+        let step = |last: u64| Some(by_clock.max(last + 1));
+        let last = self.last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, step);
+        QueueId(by_clock.max(last.unwrap_or(0) + 1))
     }
 }
 

@@ -4,13 +4,20 @@
 //! volumes (the truth) with an index derived from them. Both pass one contract suite.
 
 mod directory;
+mod directory_state;
 mod id;
+pub mod limits;
+mod memory;
 mod queue_entry;
 mod traits;
 
 pub use directory::{Account, Alias, AliasKind, DirectoryChange, DomainSettings};
 pub use id::{AccountId, QueueId};
+pub use memory::MemoryStore;
 pub use queue_entry::{Attempt, QueueChange, QueueEntry, QueueRecipient};
+/// The clock that a store is given: what time it is now.
+pub type Now = std::sync::Arc<dyn Fn() -> jiff::Timestamp + Send + Sync>;
+
 pub use traits::{
     Acceptance, ContentRef, ContentWriter, Envelope, LocalDelivery, MaildropMessage, MaildropSnapshot,
     RemoteRecipient, Store, StoreError, Tally, Usage,

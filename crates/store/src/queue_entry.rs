@@ -1,6 +1,7 @@
 //! What waits to be sent elsewhere.
 
-use crate::{ContentRef, Envelope, QueueId};
+use crate::limits::CHANGES_PER_RECORD_MAX;
+use crate::{ContentRef, Envelope, QueueId, RemoteRecipient, StoreError, Tally};
 use jiff::Timestamp;
 use posta_address::{ForwardPath, Mailbox};
 use posta_journal::Fate;
@@ -81,4 +82,73 @@ pub enum QueueChange {
     },
     /// Stopped or let go by the operator.
     Held(bool),
+}
+
+impl QueueRecipient {
+    /// A recipient as it enters the queue: due at once.
+    pub(crate) fn new(recipient: RemoteRecipient, accepted_at: Timestamp) -> Self {
+        QueueRecipient {
+            mailbox: recipient.mailbox,
+            original: recipient.original,
+            attempts: 0,
+            next_attempt_at: accepted_at,
+            last_attempt: None,
+            delay_reported: false,
+        }
+    }
+
+    /// Notes an attempt that failed for now.
+    pub(crate) fn defer(&mut self, attempt: Attempt, next_attempt_at: Timestamp) {
+        self.attempts = self.attempts.saturating_add(1);
+        self.next_attempt_at = next_attempt_at;
+        self.last_attempt = Some(attempt);
+    }
+}
+
+impl QueueEntry {
+    /// Makes a change; what concerns a recipient that is gone is passed over.
+    pub(crate) fn apply(&mut self, change: QueueChange, tally: &mut Tally) {
+        match change {
+            QueueChange::Settled { mailbox, fate } => {
+                let before = self.recipients.len();
+                self.recipients.retain(|recipient| recipient.mailbox != mailbox);
+                if self.recipients.len() < before {
+                    tally.settle(fate);
+                }
+            }
+            QueueChange::Deferred { mailbox, attempt, next_attempt_at } => {
+                if let Some(recipient) = self.recipient_mut(&mailbox) {
+                    recipient.defer(attempt, next_attempt_at);
+                }
+            }
+            QueueChange::DelayReported { mailbox } => {
+                if let Some(recipient) = self.recipient_mut(&mailbox) {
+                    recipient.delay_reported = true;
+                }
+            }
+            QueueChange::Rescheduled { next_attempt_at } => {
+                for recipient in &mut self.recipients {
+                    recipient.next_attempt_at = next_attempt_at;
+                }
+            }
+            QueueChange::Held(held) => self.held = held,
+        }
+    }
+
+    fn recipient_mut(&mut self, mailbox: &Mailbox) -> Option<&mut QueueRecipient> {
+        self.recipients.iter_mut().find(|recipient| recipient.mailbox == *mailbox)
+    }
+}
+
+/// Refuses what may not be written: a settled recipient is never `Deferred`.
+pub(crate) fn check_changes(changes: &[(QueueId, QueueChange)]) -> Result<(), StoreError> {
+    if changes.len() > CHANGES_PER_RECORD_MAX {
+        return Err(StoreError::Conflict(format!("more than {CHANGES_PER_RECORD_MAX} changes at once")));
+    }
+    for (id, change) in changes {
+        if let QueueChange::Settled { mailbox, fate: Fate::Deferred } = change {
+            return Err(StoreError::Conflict(format!("{mailbox} in {id} cannot be settled as deferred")));
+        }
+    }
+    Ok(())
 }

@@ -1,12 +1,15 @@
 //! What a store is.
 
+use crate::limits::PREFIX_OCTETS_MAX;
+use crate::queue_entry::{QueueRecipient, check_changes};
 use crate::{Account, AccountId, Alias, DirectoryChange, DomainSettings, QueueChange, QueueEntry, QueueId};
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use posta_address::{Domain, ForwardPath, Mailbox, ReversePath};
+use posta_journal::Fate;
 use posta_wire::ContentFacts;
-use std::{any::Any, sync::Arc};
+use std::{any::Any, collections::HashSet, sync::Arc};
 use thiserror::Error;
 
 /// What can go wrong.
@@ -73,6 +76,69 @@ pub struct Acceptance {
     pub discarded: u32,
     /// Changes of other queue entries in the same commit (a bounce settles what it reports).
     pub changes: Vec<(QueueId, QueueChange)>,
+}
+
+impl Acceptance {
+    /// Refuses what contradicts itself: an account or a mailbox that occurs twice, a prefix beyond
+    /// its limit, a settled recipient that is deferred.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        let mut accounts = HashSet::with_capacity(self.deliveries.len());
+        for delivery in &self.deliveries {
+            if !accounts.insert(delivery.account) {
+                return Err(StoreError::Conflict(format!("account {} occurs twice", delivery.account.0)));
+            }
+            if delivery.prefix.len() > PREFIX_OCTETS_MAX {
+                return Err(StoreError::Conflict(format!("a prefix exceeds {PREFIX_OCTETS_MAX} octets")));
+            }
+        }
+        let mut mailboxes = HashSet::with_capacity(self.remote.len());
+        for recipient in &self.remote {
+            if !mailboxes.insert(&recipient.mailbox) {
+                return Err(StoreError::Conflict(format!("{} occurs twice", recipient.mailbox)));
+            }
+        }
+        check_changes(&self.changes)
+    }
+
+    /// The entry that it makes in the queue, if there are remote recipients.
+    pub(crate) fn queue_entry(&self, content: ContentRef) -> Option<QueueEntry> {
+        let recipient = |remote: &RemoteRecipient| QueueRecipient::new(remote.clone(), self.accepted_at);
+        (!self.remote.is_empty()).then(|| QueueEntry {
+            id: content.id,
+            content,
+            envelope: self.envelope.clone(),
+            accepted_at: self.accepted_at,
+            held: false,
+            recipients: self.remote.iter().map(recipient).collect(),
+        })
+    }
+
+    /// Whether anybody still needs the content after the commit.
+    pub(crate) fn keeps_content(&self) -> bool {
+        !self.deliveries.is_empty() || !self.remote.is_empty()
+    }
+}
+
+impl Tally {
+    /// Counts an acceptance (without its changes of other entries).
+    pub(crate) fn accept(&mut self, deliveries: usize, remote: usize, discarded: u32) {
+        self.accepted += deliveries as u64 + remote as u64 + u64::from(discarded);
+        self.delivered += deliveries as u64;
+        self.queued += remote as u64;
+        self.discarded += u64::from(discarded);
+    }
+
+    /// Counts a recipient that leaves the queue.
+    pub(crate) fn settle(&mut self, fate: Fate) {
+        self.queued = self.queued.saturating_sub(1);
+        match fate {
+            Fate::Delivered => self.delivered += 1,
+            Fate::Relayed => self.relayed += 1,
+            Fate::Bounced => self.bounced += 1,
+            Fate::Discarded => self.discarded += 1,
+            Fate::Deferred => self.queued += 1,
+        }
+    }
 }
 
 /// A content being received. Dropping it undoes all.
