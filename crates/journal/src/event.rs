@@ -123,8 +123,10 @@ pub enum Event {
         /// Destination domain or literal.
         destination: String,
         /// The DNS answers used, or the rule (`static route`, `smarthost`), in plain words, in order.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
         steps: Vec<String>,
         /// Hosts to be tried, in order: `name (address:port)`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
         hosts: Vec<String>,
     },
     /// One recipient's outcome of one attempt, or its local delivery.
@@ -167,6 +169,7 @@ pub enum Event {
         /// Queue id of the message.
         id: String,
         /// Whether it was deleted (at QUIT) rather than only read.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         deleted: bool,
     },
     /// The operator did something to a queue entry or an account.
@@ -177,4 +180,25 @@ pub enum Event {
         /// In plain words.
         action: String,
     },
+    /// Events that came faster than they could be written, and are not in the journal.
+    Lost {
+        /// How many.
+        events: u64,
+    },
+}
+
+impl Event {
+    /// The queue id that the event is about, if it is about one.
+    pub fn queue_id(&self) -> Option<&str> {
+        match self {
+            Event::Accepted { id, .. }
+            | Event::Expanded { id, .. }
+            | Event::Routed { id, .. }
+            | Event::Outcome { id, .. }
+            | Event::Reported { id, .. }
+            | Event::Fetched { id, .. } => Some(id),
+            Event::Operator { id, .. } => id.as_deref(),
+            Event::Session { .. } | Event::Refused { .. } | Event::Lost { .. } => None,
+        }
+    }
 }
