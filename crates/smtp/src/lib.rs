@@ -4,8 +4,12 @@
 
 pub mod client;
 mod enhanced;
+pub mod limits;
+mod parameters;
+pub mod replies;
 mod reply;
 pub mod server;
 
 pub use enhanced::EnhancedStatus;
+pub use parameters::{MailParameters, RecipientParameters};
 pub use reply::Reply;

@@ -1,5 +1,9 @@
 //! The client's end of a session: greets, sends transactions one after another, quits.
 
 mod question;
+mod session;
+mod settings;
 
 pub use question::{Answer, Event, Failure, Fault, Question, RecipientOutcome, Stage, Transaction};
+pub use session::Session;
+pub use settings::{Settings, TimeLimits};

@@ -1,9 +1,14 @@
 //! The server's end of a session.
 //!
-//! The session asks; whoever drives it decides and answers with a [`Reply`]. A positive reply moves the
-//! session on, any other leaves it where it was. The session itself answers all that needs no
-//! decision: syntax, order, limits, RSET, NOOP, HELP, QUIT.
+//! The session asks; whoever drives it decides and answers with a [`Reply`](crate::Reply). A positive
+//! reply moves the session on, any other leaves it where it was. The session itself answers all that
+//! needs no decision: syntax, order, limits, RSET, NOOP, HELP, QUIT.
 
 mod question;
+mod session;
+mod settings;
 
-pub use question::{Answer, Event, Hello, MailParameters, Question, RecipientParameters};
+pub use crate::parameters::{MailParameters, RecipientParameters};
+pub use question::{Answer, Event, Hello, Question};
+pub use session::Session;
+pub use settings::{BareLineEnd, Extensions, Limits, Quirks, Settings};

@@ -1,6 +1,9 @@
 //! What the server's session asks and reports.
 
-use crate::Reply;
+use crate::{
+    Reply,
+    parameters::{MailParameters, RecipientParameters},
+};
 use bytes::Bytes;
 use posta_address::{ForwardPath, ReversePath};
 use posta_wire::ContentFacts;
@@ -13,21 +16,6 @@ pub struct Hello {
     /// The argument as given (bounded, printable); empty where a HELO without argument is let through.
     pub name: String,
 }
-
-/// Parameters of MAIL (RFC 5321 §4.1.1.2).
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct MailParameters {
-    /// `SIZE=` (RFC 1870), in octets.
-    pub size_octets: Option<u64>,
-    /// `BODY=8BITMIME` (RFC 6152).
-    pub body_8bit: bool,
-    /// `SMTPUTF8` (RFC 6531).
-    pub smtputf8: bool,
-}
-
-/// Parameters of RCPT; none yet (DSN comes later).
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct RecipientParameters {}
 
 /// What the session wants decided. Each is answered by [`Answer`].
 #[derive(Debug, Clone, PartialEq, Eq)]
