@@ -1,1 +1,3 @@
 //! Composition: configuration, reception, POP3 service, admin interface.
+
+pub mod admin;
