@@ -14,6 +14,15 @@ pub enum DnsError {
     /// The name exists, but has no record of this type. Permanent.
     #[error("{0} has no such record")]
     NoRecord(String),
+    /// Records of this type exist, but none can be used (for instance MX records whose exchanges
+    /// are no host names). Permanent: there *are* records, so it must not be taken for `NoRecord`.
+    #[error("{name}: {reason}")]
+    Unusable {
+        /// What was asked.
+        name: String,
+        /// In words.
+        reason: String,
+    },
     /// Time-out, SERVFAIL, no server reachable. Transient.
     #[error("looking up {name}: {reason}")]
     Temporary {
@@ -41,6 +50,9 @@ pub struct MxRecord {
 }
 
 /// Look-ups. An empty answer is an error (`NoRecord`), never an empty list.
+///
+/// Names are absolute: no search list is ever applied (RFC 5321 §2.3.5 knows only fully-qualified
+/// names). Look-ups other than [`cname`](Resolver::cname) follow aliases, as resolvers do.
 #[async_trait]
 pub trait Resolver: Send + Sync + 'static {
     /// The target, if `name` is an alias; `None` if it is none (existing or not).
