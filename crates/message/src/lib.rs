@@ -1,1 +1,23 @@
-//! RFC 5322 and MIME: messages read and written.
+//! The message format: RFC 5322 and MIME, read and written.
+//!
+//! Pure: bytes in, values out, and back; no clock, no randomness, no IO.
+//!
+//! - [`build`]: messages written from typed values; what it gives out, a strict reader accepts.
+//! - [`report`]: delivery status notifications and their kin.
+//! - [`header`]: field names and texts that cannot carry an injection, and quick look-ups in raw
+//!   header sections.
+//! - [`date`], [`message_id`]: the two smaller notations.
+//! - [`encoding`]: content transfer encodings.
+
+pub mod build;
+pub mod date;
+pub mod encoding;
+pub mod header;
+pub mod limits;
+pub mod message_id;
+pub mod report;
+
+pub use build::{Address, BuiltMessage, MediaType, MessageBuilder, Part};
+pub use date::DateTime;
+pub use header::{HeaderError, HeaderName, HeaderText};
+pub use message_id::MessageId;
