@@ -1,12 +1,17 @@
-//! What line protocols share: the [`Conversation`] shape of every session, CRLF lines, dot
-//! transparency, [`Secret`].
+//! What line protocols share: the [`Conversation`] shape of every session, CRLF lines
+//! ([`LineReader`]), dot transparency ([`DotDecoder`], [`DotEncoder`]), what is learnt about a content
+//! as it passes ([`ContentFacts`]), [`Secret`].
 //!
 //! Nothing here waits, reads a clock or opens a socket.
 
 mod content;
 mod conversation;
+mod dot;
+mod line;
 mod secret;
 
-pub use content::ContentFacts;
+pub use content::{ContentFacts, ContentScan, LineFaults};
 pub use conversation::{Conversation, Output};
+pub use dot::{Decoded, DotDecoder, DotEncoder};
+pub use line::{Line, LineReader};
 pub use secret::Secret;
