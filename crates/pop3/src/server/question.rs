@@ -6,7 +6,8 @@ use posta_wire::Secret;
 /// One message of the session's snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageEntry {
-    /// Octets in wire form, without byte-stuffing (RFC 1939 §11).
+    /// Octets in wire form, without byte-stuffing (RFC 1939 §11). Where the last line of the content
+    /// has no CRLF one is added on the way, and counts here.
     pub size_octets: u64,
     /// 1 to 70 printable characters, stable for ever (RFC 1939 §7 UIDL).
     pub unique_id: String,
@@ -76,7 +77,8 @@ pub enum Event {
     },
     /// The session is over.
     Ended {
-        /// `quit`, `peer closed`, `timeout`, `shutdown`, `too many errors`.
+        /// `quit`, `peer closed`, `timeout`, `shutdown`, `too many errors`, `too many failed logins`,
+        /// `content unreadable` (half-way through a message), `refused`.
         reason: &'static str,
     },
 }

@@ -1,0 +1,523 @@
+//! The server's session: states, commands, questions.
+
+use super::{
+    Answer, Event, LoginFailure, MessageEntry, Question, Settings,
+    listing::{Column, Listing},
+    maildrop::Maildrop,
+    replies,
+    transmission::{Purpose, Step, Transmission},
+};
+use crate::{
+    Capability, Command, CommandError, MessageNumber, Reply, ResponseCode, Retention,
+    limits::{COMMAND_OCTETS_MAX, GATHER_OCTETS_MAX, IDLE_MIN},
+};
+use bytes::{Bytes, BytesMut};
+use posta_wire::{Conversation, Line, LineReader, Output};
+use std::{collections::VecDeque, fmt::Write, sync::Arc, time::Instant};
+
+/// Where the session is. A state owns what exists only in it.
+///
+/// ```text
+///                 PASS, APOP             yes                 RETR, TOP
+///  Authorization ───────────► LoggingIn ────► Transaction ◄────────────► Sending
+///    │   ▲  USER: keeps          │ no          │   ▲  ▲                     │ unreadable
+///    │   │  the name             │        QUIT │   │  │ LIST, UIDL          │ half-way
+///    │   └───────────────────────┘             │   │  └──────────► Listing  │
+///    │ QUIT                                    ▼   │ (DELE, RSET, NOOP,     │
+///    │                                    Updating │  STAT, CAPA stay)      │
+///    ▼                                         │                            │
+///  Closed ◄────────────────────────────────────┴────────────────────────────┘
+/// ```
+///
+/// Only `Updating` removes messages, and only QUIT in the TRANSACTION state leads there
+/// (RFC 1939 §6); a lost connection or a timeout leads to `Closed` from anywhere.
+#[derive(Debug)]
+enum State {
+    /// Nobody is logged in. The name given to USER, when it was the last command.
+    Authorization { user: Option<String> },
+    /// The question `Login` or `Apop` is open.
+    LoggingIn,
+    /// Commands work on the maildrop.
+    Transaction(Maildrop),
+    /// A listing of many lines is being written.
+    Listing(Maildrop, Listing),
+    /// A message is being sent; the question `Content` is open.
+    Sending(Maildrop, Box<Transmission>),
+    /// The question `Update` is open. What to say at the end.
+    Updating { remainder: String },
+    /// Over.
+    Closed,
+}
+
+/// How the end is told: first what is left to send, then the event, then `Close`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    NotYet,
+    Due(&'static str),
+    Told,
+    Closed,
+}
+
+/// The server's session. See [`super`].
+#[derive(Debug)]
+pub struct Session {
+    settings: Arc<Settings>,
+    /// The greeting's, angle brackets included; there is APOP where there is one.
+    timestamp: Option<Box<str>>,
+    lines: LineReader,
+    state: State,
+    /// To be asked next.
+    question: Option<Question>,
+    /// Goes out before `out`.
+    queue: VecDeque<Bytes>,
+    out: BytesMut,
+    events: VecDeque<Event>,
+    ending: Ending,
+    /// The process is stopping: end when the current command is through.
+    stopping: bool,
+    deadline: Instant,
+    login_failures: u32,
+    errors: u32,
+}
+
+impl Session {
+    /// A session that begins with the greeting.
+    ///
+    /// With a `timestamp` (`<…@host>`, different for each session: RFC 1939 §7 APOP) APOP is offered.
+    pub fn new(settings: Arc<Settings>, timestamp: Option<String>, now: Instant) -> Session {
+        let mut session = Session::bare(settings, timestamp, now);
+        let host = &session.settings.host;
+        let greeting = match &session.timestamp {
+            Some(timestamp) => format!("{host} POP3 server ready {timestamp}"),
+            None => format!("{host} POP3 server ready"),
+        };
+        session.reply(&ok(greeting));
+        session
+    }
+
+    /// A session that says why there can be none, and ends.
+    pub fn refusing(settings: Arc<Settings>, reason: &str, now: Instant) -> Session {
+        let mut session = Session::bare(settings, None, now);
+        let code = Some(ResponseCode::SystemTemporary);
+        session.reply(&Reply { positive: false, code, text: reason.to_owned().into() });
+        session.end("refused");
+        session
+    }
+
+    fn bare(settings: Arc<Settings>, timestamp: Option<String>, now: Instant) -> Session {
+        debug_assert!(timestamp.as_deref().is_none_or(|text| text.starts_with('<') && text.ends_with('>')));
+        Session {
+            deadline: now + settings.idle.max(IDLE_MIN),
+            settings,
+            timestamp: timestamp.map(String::into_boxed_str),
+            lines: LineReader::new(COMMAND_OCTETS_MAX),
+            state: State::Authorization { user: None },
+            question: None,
+            queue: VecDeque::new(),
+            out: BytesMut::new(),
+            events: VecDeque::new(),
+            ending: Ending::NotYet,
+            stopping: false,
+            login_failures: 0,
+            errors: 0,
+        }
+    }
+
+    /// Whether the session is logged in and works on a maildrop.
+    pub fn is_logged_in(&self) -> bool {
+        matches!(self.state, State::Transaction(_) | State::Listing(..) | State::Sending(..))
+    }
+
+    /// Whether a command may be taken from the input.
+    fn takes_commands(&self) -> bool {
+        matches!(self.state, State::Authorization { .. } | State::Transaction(_))
+            && self.question.is_none()
+            && self.out.len() < GATHER_OCTETS_MAX
+    }
+
+    fn handle_line(&mut self, line: Result<Command, CommandError>) {
+        match line {
+            Ok(command) => {
+                self.state = match std::mem::replace(&mut self.state, State::Closed) {
+                    State::Authorization { user } => self.authorize(user, command),
+                    State::Transaction(maildrop) => self.transact(maildrop, command),
+                    other => other,
+                };
+            }
+            Err(error) => {
+                // RFC 1939 §7 PASS: only immediately after USER.
+                if let State::Authorization { user } = &mut self.state {
+                    *user = None;
+                }
+                self.refuse(&err(error.to_string()));
+            }
+        }
+    }
+
+    // ---- the AUTHORIZATION state (RFC 1939 §4) ----
+
+    fn authorize(&mut self, user: Option<String>, command: Command) -> State {
+        match command {
+            Command::Quit => return self.quit(),
+            Command::User(name) if self.settings.plain_login => {
+                // RFC 1939 §13: whether there is such a name is not told.
+                self.reply(&replies::USER_ACCEPTED);
+                return State::Authorization { user: Some(name) };
+            }
+            Command::User(_) => self.refuse(&replies::PLAIN_LOGIN_OFF),
+            Command::Pass(_) if !self.settings.plain_login => self.refuse(&replies::PLAIN_LOGIN_OFF),
+            Command::Pass(password) => match user {
+                Some(user) => {
+                    self.question = Some(Question::Login { user, password });
+                    return State::LoggingIn;
+                }
+                None => self.refuse(&replies::USER_FIRST),
+            },
+            Command::Apop { name, digest } => match &self.timestamp {
+                Some(timestamp) => {
+                    let timestamp = timestamp.to_string();
+                    self.question = Some(Question::Apop { user: name, timestamp, digest });
+                    return State::LoggingIn;
+                }
+                None => self.refuse(&replies::APOP_OFF),
+            },
+            Command::Capa => self.capabilities(),
+            _ => self.refuse(&replies::LOGIN_FIRST),
+        }
+        // `refuse` may have ended the session; then `handle_line`'s state is Closed already.
+        self.unless_ended(State::Authorization { user: None })
+    }
+
+    fn logged_in(&mut self, answer: Result<Vec<MessageEntry>, LoginFailure>) -> State {
+        let failure = match answer {
+            Ok(entries) => {
+                let maildrop = Maildrop::new(entries);
+                self.reply(&ok(format!("maildrop has {}", maildrop.described())));
+                return State::Transaction(maildrop);
+            }
+            Err(failure) => failure,
+        };
+        match failure {
+            LoginFailure::Credentials => {
+                self.login_failures += 1;
+                self.reply(&replies::CREDENTIALS);
+                if self.login_failures >= self.settings.login_failures_max {
+                    self.end("too many failed logins");
+                }
+            }
+            LoginFailure::Temporary => self.refuse(&replies::LOGIN_LATER),
+        }
+        self.unless_ended(State::Authorization { user: None })
+    }
+
+    // ---- the TRANSACTION state (RFC 1939 §5, §7) ----
+
+    fn transact(&mut self, mut maildrop: Maildrop, command: Command) -> State {
+        match command {
+            Command::Quit => return self.update(maildrop),
+            Command::Stat => self.reply(&ok(maildrop.drop_listing())),
+            Command::List(None) => {
+                self.reply(&ok(maildrop.described()));
+                return State::Listing(maildrop, Listing::new(Column::Size));
+            }
+            Command::Uidl(None) => {
+                self.reply(&replies::UNIQUE_IDS);
+                return State::Listing(maildrop, Listing::new(Column::UniqueId));
+            }
+            Command::List(Some(message)) => self.one_line(&maildrop, message, Column::Size),
+            Command::Uidl(Some(message)) => self.one_line(&maildrop, message, Column::UniqueId),
+            Command::Retr(message) => return self.send(maildrop, message, Purpose::Retrieve),
+            Command::Top { message, lines } => {
+                return self.send(maildrop, message, Purpose::top(lines));
+            }
+            Command::Dele(message) => match maildrop.find(message) {
+                Ok(index) => {
+                    maildrop.delete(index);
+                    self.reply(&ok(format!("message {message} deleted")));
+                }
+                Err(reply) => self.refuse(&reply),
+            },
+            Command::Noop => self.reply(&replies::NOTHING_DONE),
+            Command::Rset => {
+                maildrop.reset();
+                self.reply(&ok(format!("maildrop has {}", maildrop.described())));
+            }
+            Command::Capa => self.capabilities(),
+            Command::User(_) | Command::Pass(_) | Command::Apop { .. } => self.refuse(&replies::LOGGED_IN),
+        }
+        self.unless_ended(State::Transaction(maildrop))
+    }
+
+    fn one_line(&mut self, maildrop: &Maildrop, message: MessageNumber, column: Column) {
+        match maildrop.find(message) {
+            Ok(index) => {
+                if let Some(entry) = maildrop.entry(index) {
+                    self.out.extend_from_slice(b"+OK ");
+                    column.line(index, entry, &mut self.out);
+                    self.out.extend_from_slice(b"\r\n");
+                }
+            }
+            Err(reply) => self.refuse(&reply),
+        }
+    }
+
+    fn send(&mut self, maildrop: Maildrop, message: MessageNumber, purpose: Purpose) -> State {
+        match maildrop.find(message).map(|index| (index, maildrop.entry(index))) {
+            Ok((index, Some(entry))) => {
+                let transmission = Transmission::new(index, entry.size_octets, purpose);
+                self.question = Some(transmission.question());
+                State::Sending(maildrop, Box::new(transmission))
+            }
+            Ok((_, None)) => State::Transaction(maildrop),
+            Err(reply) => {
+                self.refuse(&reply);
+                self.unless_ended(State::Transaction(maildrop))
+            }
+        }
+    }
+
+    fn sending(
+        &mut self,
+        maildrop: Maildrop,
+        mut transmission: Box<Transmission>,
+        piece: Option<Bytes>,
+    ) -> State {
+        let Some(piece) = piece.filter(|piece| !piece.is_empty() || transmission.can_end()) else {
+            if transmission.has_begun() {
+                // A terminator now would make half a message look whole, and the client would
+                // delete the rest of it.
+                self.end("content unreadable");
+                return State::Closed;
+            }
+            self.refuse(&replies::CONTENT_UNREADABLE);
+            return self.unless_ended(State::Transaction(maildrop));
+        };
+        match transmission.write(piece, &mut self.out, &mut self.queue) {
+            Step::More => {
+                self.question = Some(transmission.question());
+                State::Sending(maildrop, transmission)
+            }
+            Step::Complete => {
+                if transmission.is_retrieval() {
+                    self.events.push_back(Event::Retrieved { index: transmission.index() });
+                }
+                State::Transaction(maildrop)
+            }
+            Step::SizeWrong => {
+                self.end("content unreadable");
+                State::Closed
+            }
+        }
+    }
+
+    // ---- the UPDATE state (RFC 1939 §6) ----
+
+    fn update(&mut self, maildrop: Maildrop) -> State {
+        let deleted = maildrop.marked();
+        let remainder = maildrop.remainder();
+        if deleted.is_empty() {
+            return self.updated(remainder, true);
+        }
+        self.question = Some(Question::Update { deleted });
+        State::Updating { remainder }
+    }
+
+    fn updated(&mut self, remainder: String, done: bool) -> State {
+        if done {
+            let host = &self.settings.host;
+            let farewell = format!("{host} POP3 server signing off ({remainder})");
+            self.reply(&ok(farewell));
+        } else {
+            self.reply(&replies::NOT_REMOVED);
+        }
+        self.end("quit");
+        State::Closed
+    }
+
+    fn quit(&mut self) -> State {
+        let farewell = format!("{} POP3 server signing off", self.settings.host);
+        self.reply(&ok(farewell));
+        self.end("quit");
+        State::Closed
+    }
+
+    // ---- what all states share ----
+
+    /// RFC 2449 §5: the same list in both states. Only what is true.
+    fn capabilities(&mut self) {
+        let mut list = vec![Capability::Top, Capability::Uidl];
+        if self.settings.plain_login {
+            list.push(Capability::User);
+        }
+        list.extend([
+            Capability::Pipelining,
+            Capability::RespCodes,
+            Capability::AuthRespCode,
+            Capability::Expire { retention: Retention::Never, per_user: false },
+        ]);
+        list.extend(self.settings.implementation.clone().map(Capability::Implementation));
+        self.reply(&replies::CAPABILITIES);
+        for capability in list {
+            write(&mut self.out, format_args!("{capability}\r\n"));
+        }
+        self.out.extend_from_slice(b".\r\n");
+    }
+
+    fn reply(&mut self, reply: &Reply) {
+        write(&mut self.out, format_args!("{reply}\r\n"));
+    }
+
+    /// A negative reply that counts as an error.
+    fn refuse(&mut self, reply: &Reply) {
+        self.reply(reply);
+        self.errors += 1;
+        if self.errors >= self.settings.errors_max {
+            self.reply(&replies::TOO_MANY_ERRORS);
+            self.end("too many errors");
+        }
+    }
+
+    /// Ends after what is left to send. The first reason counts.
+    fn end(&mut self, reason: &'static str) {
+        self.state = State::Closed;
+        self.question = None;
+        if self.ending == Ending::NotYet {
+            self.ending = Ending::Due(reason);
+        }
+    }
+
+    fn say_no_more(&mut self) {
+        self.queue.clear();
+        self.out.clear();
+    }
+
+    fn unless_ended(&self, state: State) -> State {
+        if self.ending == Ending::NotYet { state } else { State::Closed }
+    }
+
+    fn rest(&mut self, now: Instant) {
+        self.deadline = now + self.settings.idle.max(IDLE_MIN);
+        let between_commands = matches!(self.state, State::Authorization { .. } | State::Transaction(_));
+        if self.stopping && between_commands {
+            self.end("shutdown");
+        }
+    }
+}
+
+impl Conversation for Session {
+    type Question = Question;
+    type Answer = Answer;
+    type Event = Event;
+
+    fn handle_input(&mut self, input: &[u8], now: Instant) -> usize {
+        let mut taken = 0;
+        while taken < input.len() && self.takes_commands() {
+            let (octets, line) = self.lines.take(&input[taken..]);
+            taken += octets;
+            let command = match line {
+                None => continue,
+                // RFC 1939 §3: commands end with CRLF. What ends otherwise may have been smuggled into
+                // an argument by somebody who could not say CRLF.
+                Some(Line::Whole { bare_lf: true, .. }) if !self.settings.bare_lf_accepted => {
+                    Err(CommandError::BareLineFeed)
+                }
+                Some(Line::Whole { text, .. }) => Command::parse(&text),
+                Some(Line::TooLong) => Err(CommandError::TooLong),
+            };
+            self.handle_line(command);
+            // RFC 1939 §3: a command resets the timer; octets that are none do not.
+            self.rest(now);
+        }
+        taken
+    }
+
+    fn handle_answer(&mut self, answer: Answer, now: Instant) {
+        self.state = match (std::mem::replace(&mut self.state, State::Closed), answer) {
+            (State::LoggingIn, Answer::Login(answer)) => self.logged_in(answer),
+            (State::Sending(maildrop, transmission), Answer::Content(piece)) => {
+                self.sending(maildrop, transmission, piece)
+            }
+            (State::Updating { remainder }, Answer::Updated(done)) => self.updated(remainder, done),
+            (State::Closed, _) => State::Closed,
+            (state, answer) => {
+                debug_assert!(false, "{answer:?} answers nothing that was asked");
+                state
+            }
+        };
+        self.rest(now);
+    }
+
+    fn handle_closed(&mut self, _now: Instant) {
+        // RFC 1939 §6: without QUIT nothing is removed.
+        self.say_no_more();
+        self.end("peer closed");
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        if self.poll_timeout().is_some_and(|due| due <= now) {
+            // RFC 1939 §3: neither the UPDATE state nor a reply.
+            self.say_no_more();
+            self.end("timeout");
+        }
+    }
+
+    fn handle_shutdown(&mut self, now: Instant) {
+        self.stopping = true;
+        self.rest(now);
+    }
+
+    fn poll_output(&mut self) -> Option<Output<Question, Event>> {
+        if self.out.len() < GATHER_OCTETS_MAX {
+            self.state = match std::mem::replace(&mut self.state, State::Closed) {
+                State::Listing(maildrop, mut listing) => match listing.write(&maildrop, &mut self.out) {
+                    true => State::Transaction(maildrop),
+                    false => State::Listing(maildrop, listing),
+                },
+                other => other,
+            };
+            if self.stopping && matches!(self.state, State::Transaction(_)) {
+                self.end("shutdown");
+            }
+        }
+        if let Some(octets) = self.queue.pop_front() {
+            return Some(Output::Send(octets));
+        }
+        if !self.out.is_empty() {
+            // Nothing is kept: an idle session holds no buffer.
+            return Some(Output::Send(std::mem::take(&mut self.out).freeze()));
+        }
+        if let Some(event) = self.events.pop_front() {
+            return Some(Output::Event(event));
+        }
+        match self.ending {
+            Ending::NotYet => self.question.take().map(Output::Ask),
+            Ending::Due(reason) => {
+                self.ending = Ending::Told;
+                Some(Output::Event(Event::Ended { reason }))
+            }
+            Ending::Told => {
+                self.ending = Ending::Closed;
+                Some(Output::Close)
+            }
+            Ending::Closed => None,
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        // While a question is open the waiting is ours, not the client's.
+        matches!(self.state, State::Authorization { .. } | State::Transaction(_)).then_some(self.deadline)
+    }
+}
+
+fn ok(text: String) -> Reply {
+    Reply { positive: true, code: None, text: text.into() }
+}
+
+fn err(text: String) -> Reply {
+    Reply { positive: false, code: None, text: text.into() }
+}
+
+fn write(out: &mut BytesMut, arguments: std::fmt::Arguments<'_>) {
+    let written = out.write_fmt(arguments);
+    debug_assert!(written.is_ok(), "a buffer takes everything");
+}
