@@ -45,6 +45,14 @@ impl Domain {
         self.ascii.as_deref().unwrap_or(&self.text)
     }
 
+    /// The same domain, written with A-labels.
+    pub fn with_a_labels(&self) -> Domain {
+        match &self.ascii {
+            Some(ascii) => Domain { text: ascii.clone(), ascii: None },
+            None => self.clone(),
+        }
+    }
+
     /// Whether it is written without U-labels.
     pub fn is_ascii(&self) -> bool {
         self.ascii.is_none() && self.text.is_ascii()

@@ -91,6 +91,15 @@ impl Mailbox {
     pub fn is_ascii(&self) -> bool {
         self.local_part.is_ascii() && self.domain().is_none_or(Domain::is_ascii)
     }
+
+    /// The same with A-labels in its domain, if its local-part lets it be sent without SMTPUTF8.
+    pub fn to_ascii(&self) -> Option<Mailbox> {
+        let host = match &self.host {
+            Host::Domain(domain) => Host::Domain(domain.with_a_labels()),
+            Host::Literal(literal) => Host::Literal(literal.clone()),
+        };
+        self.local_part.is_ascii().then(|| Mailbox { local_part: self.local_part.clone(), host })
+    }
 }
 
 impl fmt::Display for Mailbox {

@@ -29,6 +29,19 @@ impl ReversePath {
             ReversePath::Mailbox(mailbox) => Some(mailbox),
         }
     }
+
+    /// Whether it can be sent without SMTPUTF8 as it stands.
+    pub fn is_ascii(&self) -> bool {
+        self.mailbox().is_none_or(Mailbox::is_ascii)
+    }
+
+    /// The same with A-labels, if its local-part lets it be sent without SMTPUTF8.
+    pub fn to_ascii(&self) -> Option<ReversePath> {
+        match self {
+            ReversePath::Null => Some(ReversePath::Null),
+            ReversePath::Mailbox(mailbox) => mailbox.to_ascii().map(ReversePath::Mailbox),
+        }
+    }
 }
 
 /// Where a message goes (RFC 5321 §4.1.1.3).
@@ -55,6 +68,19 @@ impl ForwardPath {
         match self {
             ForwardPath::Postmaster => None,
             ForwardPath::Mailbox(mailbox) => Some(mailbox),
+        }
+    }
+
+    /// Whether it can be sent without SMTPUTF8 as it stands.
+    pub fn is_ascii(&self) -> bool {
+        self.mailbox().is_none_or(Mailbox::is_ascii)
+    }
+
+    /// The same with A-labels, if its local-part lets it be sent without SMTPUTF8.
+    pub fn to_ascii(&self) -> Option<ForwardPath> {
+        match self {
+            ForwardPath::Postmaster => Some(ForwardPath::Postmaster),
+            ForwardPath::Mailbox(mailbox) => mailbox.to_ascii().map(ForwardPath::Mailbox),
         }
     }
 }

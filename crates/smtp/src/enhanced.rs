@@ -18,6 +18,23 @@ impl EnhancedStatus {
     pub const fn new(class: u8, subject: u16, detail: u16) -> Self {
         EnhancedStatus { class, subject, detail }
     }
+
+    /// Reads the status at the start of a reply's text. It counts only if its class is that of the code
+    /// (RFC 2034 §4). Gives the rest of the text as well.
+    pub fn split_off(text: &str, code: u16) -> Option<(Self, &str)> {
+        let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+        let mut numbers = word.split('.');
+        let class = number(numbers.next()?, 1)? as u8;
+        let status = EnhancedStatus::new(class, number(numbers.next()?, 3)?, number(numbers.next()?, 3)?);
+        let fits = numbers.next().is_none() && matches!(class, 2 | 4 | 5) && u16::from(class) == code / 100;
+        fits.then_some((status, rest))
+    }
+}
+
+/// RFC 3463 §2: so many digits at most.
+fn number(text: &str, digits_max: usize) -> Option<u16> {
+    let plain = (1..=digits_max).contains(&text.len()) && text.bytes().all(|octet| octet.is_ascii_digit());
+    if plain { text.parse().ok() } else { None }
 }
 
 impl fmt::Display for EnhancedStatus {

@@ -3,13 +3,21 @@
 //! No sockets, clock, randomness or runtime: the sessions are [`posta_wire::Conversation`]s.
 
 pub mod client;
+mod command;
 mod enhanced;
+mod extension;
 pub mod limits;
 mod parameters;
+mod quirks;
 pub mod replies;
 mod reply;
 pub mod server;
+mod trace;
 
+pub use command::{Command, CommandError, Lookup, Verb};
 pub use enhanced::EnhancedStatus;
+pub use extension::{PeerExtensions, SizeOffer};
 pub use parameters::{MailParameters, RecipientParameters};
-pub use reply::Reply;
+pub use quirks::SyntaxQuirks;
+pub use reply::{Reply, ReplyAssembler, ReplyError};
+pub use trace::{Received, TransmissionType, return_path_field};

@@ -34,6 +34,10 @@ pub const HEADER_SECTION_OCTETS_MAX: u64 = 1024 * 1024;
 /// Octets of one piece of content as handed on.
 pub const CONTENT_CHUNK_OCTETS_MAX: usize = 64 * 1024;
 
+/// Octets beyond the limit of the content that are read and thrown away before the connection is
+/// closed in the middle of it.
+pub const SKIPPED_OCTETS_MAX: u64 = 256 * 1024 * 1024;
+
 /// Recipients of one message. RFC 5321 §4.5.3.1.8 asks for 100.
 pub const RECIPIENTS_MAX: u32 = 1000;
 
@@ -60,6 +64,9 @@ pub const CONTENT_TOTAL_TIMEOUT: Duration = Duration::from_mins(60);
 
 /// How long a refused client may stay to say QUIT (RFC 5321 §3.1).
 pub const REJECTED_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a peer that was told 421 may take to read it.
+pub const CLOSING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a session may last in all.
 pub const SESSION_TIMEOUT: Duration = Duration::from_hours(24);

@@ -41,6 +41,9 @@ impl From<Standard> for Reply {
     }
 }
 
+/// Greetings after which the client may still say QUIT (RFC 5321 §3.1, RFC 7504 §3).
+pub(crate) const REJECTED_GREETING_CODES: [u16; 2] = [554, 521];
+
 /// NOOP, RSET: done.
 pub const OK: Standard = Standard::new(250, (0, 0), "Ok");
 /// MAIL accepted (X.1.0 other address status).
@@ -129,6 +132,8 @@ pub const REFUSED_BY_POLICY: Standard = Standard::new(550, (7, 1), "Refused by p
 pub const TOO_LARGE: Standard = Standard::new(552, (3, 4), "Message too large");
 /// RFC 6531 §3.5.
 pub const NON_ASCII_ADDRESS: Standard = Standard::new(553, (6, 7), "A non-ASCII address needs SMTPUTF8");
+/// A browser's request (see the session for why it is cut off).
+pub const NOT_SMTP: Standard = Standard::new(554, (5, 1), "This is SMTP");
 /// Every RCPT was refused (RFC 5321 §3.3).
 pub const NO_VALID_RECIPIENTS: Standard = Standard::new(554, (5, 1), "No valid recipients");
 /// The content has a CR or LF that is not part of a CR LF (RFC 5321 §2.3.8).

@@ -1,9 +1,13 @@
 //! The server's end of a session.
 //!
 //! The session asks; whoever drives it decides and answers with a [`Reply`](crate::Reply). A positive
-//! reply moves the session on, any other leaves it where it was. The session itself answers all that
-//! needs no decision: syntax, order, limits, RSET, NOOP, HELP, QUIT.
+//! reply moves the session on, any other leaves it where it was; 421 ends it. The session itself answers
+//! all that needs no decision: syntax, order, limits, RSET, NOOP, HELP, QUIT.
 
+mod content;
+mod envelope;
+mod greeting;
+mod inquiry;
 mod question;
 mod session;
 mod settings;

@@ -1,6 +1,6 @@
 //! What a server session is told at its start.
 
-use crate::{Reply, limits, replies, server::Hello};
+use crate::{Reply, SyntaxQuirks, limits, replies, server::Hello};
 use posta_address::Domain;
 use std::time::Duration;
 
@@ -130,30 +130,12 @@ impl Default for Extensions {
 }
 
 /// Tolerance for the faults of others, each by its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Quirks {
-    /// `HELO` and `EHLO` without argument are let through (old scripts); RFC 5321 §4.1.1.1 demands one.
-    /// Off by default.
-    pub hello_without_argument: bool,
-    /// `MAIL FROM: <…>`: a space after the colon, which RFC 5321 §3.3 forbids and many a program sends.
-    /// On by default.
-    pub space_before_path: bool,
-    /// `RCPT TO:user@example.org` without angle brackets (hand-typed sessions, old devices; the dialogues
-    /// of chasquid expect it). On by default.
-    pub path_without_brackets: bool,
+    /// In the syntax of commands.
+    pub syntax: SyntaxQuirks,
     /// What to do about a CR or LF that is not part of a CR LF. Refused by default.
     pub bare_line_end: BareLineEnd,
-}
-
-impl Default for Quirks {
-    fn default() -> Self {
-        Quirks {
-            hello_without_argument: false,
-            space_before_path: true,
-            path_without_brackets: true,
-            bare_line_end: BareLineEnd::Refuse,
-        }
-    }
 }
 
 /// A CR or LF that is not part of a CR LF (RFC 5321 §2.3.8 forbids it: two hosts that read it

@@ -1,0 +1,379 @@
+//! Commands: one variant per verb, printing is the inverse of parsing (RFC 5321 §4.1.1).
+
+use crate::{
+    MailParameters, RecipientParameters, Reply, SyntaxQuirks,
+    limits::HELLO_NAME_OCTETS_MAX,
+    parameters::ParameterError,
+    replies::{self, Standard},
+};
+use posta_address::{AddressError, ForwardPath, ReversePath};
+use std::fmt;
+
+/// A command of RFC 5321 §4.1.1, in that order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// `HELO name`: as an RFC 821 client greets.
+    Helo(String),
+    /// `EHLO name`
+    Ehlo(String),
+    /// `MAIL FROM:<reverse-path> parameters`
+    Mail {
+        /// Where failures are reported to.
+        reverse_path: ReversePath,
+        /// What follows the path.
+        parameters: MailParameters,
+    },
+    /// `RCPT TO:<forward-path> parameters`
+    Rcpt {
+        /// Where the message goes.
+        forward_path: ForwardPath,
+        /// What follows the path.
+        parameters: RecipientParameters,
+    },
+    /// `DATA`
+    Data,
+    /// `RSET`
+    Rset,
+    /// `VRFY user-or-mailbox`
+    Vrfy(Lookup),
+    /// `EXPN list`
+    Expn(Lookup),
+    /// `HELP`, perhaps with a topic
+    Help(Option<String>),
+    /// `NOOP`, perhaps with a word that means nothing
+    Noop(Option<String>),
+    /// `QUIT`
+    Quit,
+}
+
+/// What VRFY and EXPN ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lookup {
+    /// The argument.
+    pub argument: String,
+    /// `SMTPUTF8` came with it: the reply may hold UTF-8 (RFC 6531 §3.7.4.2).
+    pub smtputf8: bool,
+}
+
+/// The verbs, to speak of a command whose arguments may be wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Verb {
+    /// HELO
+    Helo,
+    /// EHLO
+    Ehlo,
+    /// MAIL
+    Mail,
+    /// RCPT
+    Rcpt,
+    /// DATA
+    Data,
+    /// RSET
+    Rset,
+    /// VRFY
+    Vrfy,
+    /// EXPN
+    Expn,
+    /// HELP
+    Help,
+    /// NOOP
+    Noop,
+    /// QUIT
+    Quit,
+}
+
+/// Why a line is no command. [`reply`](Self::reply) says so to the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CommandError {
+    /// The verb, as far as it is one.
+    pub verb: Option<Verb>,
+    standard: Standard,
+    words: Option<&'static str>,
+}
+
+/// Known from other RFCs but not offered here, hence 502 rather than 500 (RFC 5321 §4.2.4): TURN, SEND,
+/// SOML, SAML (RFC 5321 Appendix F), STARTTLS (RFC 3207), AUTH (RFC 4954), BDAT (RFC 3030), ETRN
+/// (RFC 1985), ATRN (RFC 2645), BURL (RFC 4468), LHLO (RFC 2033).
+const NOT_IMPLEMENTED: &[&str] =
+    &["TURN", "SEND", "SOML", "SAML", "STARTTLS", "AUTH", "BDAT", "ETRN", "ATRN", "BURL", "LHLO"];
+
+impl Verb {
+    const ALL: [(&'static str, Verb); 11] = [
+        ("HELO", Verb::Helo),
+        ("EHLO", Verb::Ehlo),
+        ("MAIL", Verb::Mail),
+        ("RCPT", Verb::Rcpt),
+        ("DATA", Verb::Data),
+        ("RSET", Verb::Rset),
+        ("VRFY", Verb::Vrfy),
+        ("EXPN", Verb::Expn),
+        ("HELP", Verb::Help),
+        ("NOOP", Verb::Noop),
+        ("QUIT", Verb::Quit),
+    ];
+
+    /// Upper-case, as on the wire.
+    pub fn as_str(self) -> &'static str {
+        Verb::ALL[self as usize].0
+    }
+
+    /// Lower-case, as in the journal.
+    pub fn stage(self) -> &'static str {
+        match self {
+            Verb::Helo => "helo",
+            Verb::Ehlo => "ehlo",
+            Verb::Mail => "mail",
+            Verb::Rcpt => "rcpt",
+            Verb::Data => "data",
+            Verb::Rset => "rset",
+            Verb::Vrfy => "vrfy",
+            Verb::Expn => "expn",
+            Verb::Help => "help",
+            Verb::Noop => "noop",
+            Verb::Quit => "quit",
+        }
+    }
+}
+
+impl Command {
+    /// Reads a command line, without its line end.
+    pub fn parse(line: &[u8], quirks: &SyntaxQuirks) -> Result<Self, CommandError> {
+        // NUL and other controls have no place in any command; a tab counts as a space.
+        let odd = |octet: &u8| octet.is_ascii_control() && *octet != b'\t';
+        let text = match std::str::from_utf8(line) {
+            Ok(text) if !line.iter().any(odd) => text,
+            _ => return Err(CommandError::new(None, replies::BAD_CHARACTERS)),
+        };
+        // Trailing white space is tolerated (RFC 5321 §4.1.1).
+        let text = text.trim_end_matches(WHITE_SPACE);
+        let (word, arguments) = text.split_once(WHITE_SPACE).unwrap_or((text, ""));
+        let Some((_, verb)) = Verb::ALL.iter().find(|(name, _)| word.eq_ignore_ascii_case(name)) else {
+            let known = NOT_IMPLEMENTED.iter().any(|name| word.eq_ignore_ascii_case(name));
+            let standard = if known { replies::NOT_IMPLEMENTED } else { replies::UNKNOWN_COMMAND };
+            return Err(CommandError::new(None, standard));
+        };
+        Self::parse_arguments(*verb, arguments.trim_start_matches(WHITE_SPACE), quirks)
+    }
+
+    fn parse_arguments(verb: Verb, arguments: &str, quirks: &SyntaxQuirks) -> Result<Self, CommandError> {
+        let optional = || (!arguments.is_empty()).then(|| arguments.to_owned());
+        let without = |command: Command| match arguments {
+            "" => Ok(command),
+            _ => Err(CommandError::new(Some(verb), replies::BAD_ARGUMENTS).say("No argument goes here")),
+        };
+        match verb {
+            Verb::Helo => parse_hello(verb, arguments, quirks).map(Command::Helo),
+            Verb::Ehlo => parse_hello(verb, arguments, quirks).map(Command::Ehlo),
+            Verb::Mail => parse_mail(arguments, quirks),
+            Verb::Rcpt => parse_rcpt(arguments, quirks),
+            Verb::Data => without(Command::Data),
+            Verb::Rset => without(Command::Rset),
+            Verb::Vrfy => parse_lookup(verb, arguments).map(Command::Vrfy),
+            Verb::Expn => parse_lookup(verb, arguments).map(Command::Expn),
+            Verb::Help => Ok(Command::Help(optional())),
+            Verb::Noop => Ok(Command::Noop(optional())),
+            Verb::Quit => without(Command::Quit),
+        }
+    }
+
+    /// Its verb.
+    pub fn verb(&self) -> Verb {
+        match self {
+            Command::Helo(_) => Verb::Helo,
+            Command::Ehlo(_) => Verb::Ehlo,
+            Command::Mail { .. } => Verb::Mail,
+            Command::Rcpt { .. } => Verb::Rcpt,
+            Command::Data => Verb::Data,
+            Command::Rset => Verb::Rset,
+            Command::Vrfy(_) => Verb::Vrfy,
+            Command::Expn(_) => Verb::Expn,
+            Command::Help(_) => Verb::Help,
+            Command::Noop(_) => Verb::Noop,
+            Command::Quit => Verb::Quit,
+        }
+    }
+}
+
+const WHITE_SPACE: [char; 2] = [' ', '\t'];
+
+impl CommandError {
+    fn new(verb: Option<Verb>, standard: Standard) -> Self {
+        CommandError { verb, standard, words: None }
+    }
+
+    fn say(self, words: &'static str) -> Self {
+        CommandError { words: Some(words), ..self }
+    }
+
+    /// What the client is told.
+    pub fn reply(&self) -> Reply {
+        match self.words {
+            Some(words) => self.standard.with(words),
+            None => self.standard.reply(),
+        }
+    }
+}
+
+/// A domain or address literal is asked for (RFC 5321 §4.1.1.1), but whatever is one printable word is
+/// let through: the name proves nothing, and many a client knows no proper one.
+fn parse_hello(verb: Verb, arguments: &str, quirks: &SyntaxQuirks) -> Result<String, CommandError> {
+    let error = CommandError::new(Some(verb), replies::BAD_ARGUMENTS);
+    if arguments.is_empty() && !quirks.hello_without_argument {
+        return Err(error.say("A host name or address literal goes here"));
+    }
+    if arguments.len() > HELLO_NAME_OCTETS_MAX {
+        return Err(error.say("Host name too long"));
+    }
+    if arguments.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return Err(error.say("One host name or address literal goes here"));
+    }
+    Ok(arguments.to_owned())
+}
+
+fn parse_mail(arguments: &str, quirks: &SyntaxQuirks) -> Result<Command, CommandError> {
+    let error = |standard| CommandError::new(Some(Verb::Mail), standard);
+    let (path, rest) = split_path(arguments, "FROM:", quirks)
+        .ok_or_else(|| error(replies::BAD_ARGUMENTS).say("Syntax: MAIL FROM:<address>"))?;
+    let reverse_path = match path {
+        Path::Bracketed(path) => ReversePath::parse(path),
+        Path::Bare(path) => ReversePath::parse(&format!("<{path}>")),
+    };
+    let reverse_path = reverse_path.map_err(|reason| {
+        let standard = match reason {
+            AddressError::Domain | AddressError::DomainTooLong | AddressError::Literal => {
+                replies::BAD_SENDER_DOMAIN
+            }
+            _ => replies::BAD_SENDER,
+        };
+        error(standard).say(words_for(reason, standard.text))
+    })?;
+    let parameters = MailParameters::parse(rest).map_err(|reason| error(reason.into()))?;
+    Ok(Command::Mail { reverse_path, parameters })
+}
+
+fn parse_rcpt(arguments: &str, quirks: &SyntaxQuirks) -> Result<Command, CommandError> {
+    let error = |standard| CommandError::new(Some(Verb::Rcpt), standard);
+    let (path, rest) = split_path(arguments, "TO:", quirks)
+        .ok_or_else(|| error(replies::BAD_ARGUMENTS).say("Syntax: RCPT TO:<address>"))?;
+    let forward_path = match path {
+        Path::Bracketed(path) => ForwardPath::parse(path),
+        Path::Bare(path) => ForwardPath::parse(&format!("<{path}>")),
+    };
+    let forward_path = forward_path.map_err(|reason| {
+        let standard = match reason {
+            AddressError::Domain | AddressError::DomainTooLong | AddressError::Literal => {
+                replies::BAD_RECIPIENT_DOMAIN
+            }
+            _ => replies::BAD_RECIPIENT,
+        };
+        error(standard).say(words_for(reason, standard.text))
+    })?;
+    let parameters = RecipientParameters::parse(rest).map_err(|reason| error(reason.into()))?;
+    Ok(Command::Rcpt { forward_path, parameters })
+}
+
+fn words_for(reason: AddressError, usual: &'static str) -> &'static str {
+    match reason {
+        AddressError::LocalPartTooLong => "Local-part too long",
+        AddressError::DomainTooLong => "Domain too long",
+        AddressError::PathTooLong => "Path too long",
+        AddressError::DomainMissing => "The address needs a domain",
+        AddressError::Literal => "Bad address literal",
+        _ => usual,
+    }
+}
+
+enum Path<'a> {
+    /// With its angle brackets.
+    Bracketed(&'a str),
+    /// Without any.
+    Bare(&'a str),
+}
+
+/// Divides `FROM:<path> parameters` into path and parameters.
+fn split_path<'a>(arguments: &'a str, keyword: &str, quirks: &SyntaxQuirks) -> Option<(Path<'a>, &'a str)> {
+    let (head, rest) = arguments.split_at_checked(keyword.len())?;
+    if !head.eq_ignore_ascii_case(keyword) {
+        return None;
+    }
+    let trimmed = rest.trim_start_matches(WHITE_SPACE);
+    if trimmed.is_empty() || trimmed.len() != rest.len() && !quirks.space_before_path {
+        return None;
+    }
+    if trimmed.starts_with('<') {
+        let (path, parameters) = trimmed.split_at(path_end(trimmed)? + 1);
+        // A parameter is set off by a space (RFC 5321 §4.1.1.2).
+        if !parameters.is_empty() && !parameters.starts_with(WHITE_SPACE) {
+            return None;
+        }
+        return Some((Path::Bracketed(path), parameters));
+    }
+    if !quirks.path_without_brackets || trimmed.contains(['<', '>']) {
+        return None;
+    }
+    let (path, parameters) = trimmed.split_once(WHITE_SPACE).unwrap_or((trimmed, ""));
+    Some((Path::Bare(path), parameters))
+}
+
+/// Where the closing bracket is: the first `>` outside a quoted local-part.
+fn path_end(text: &str) -> Option<usize> {
+    let mut quoted = false;
+    let mut escaped = false;
+    for (index, octet) in text.bytes().enumerate() {
+        match octet {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'>' if !quoted => return Some(index),
+            _ => {}
+        }
+    }
+    None
+}
+
+fn parse_lookup(verb: Verb, arguments: &str) -> Result<Lookup, CommandError> {
+    let (argument, smtputf8) = match arguments.rsplit_once(WHITE_SPACE) {
+        Some((argument, parameter)) if parameter.eq_ignore_ascii_case("SMTPUTF8") => {
+            (argument.trim_end_matches(WHITE_SPACE), true)
+        }
+        _ => (arguments, false),
+    };
+    if argument.is_empty() {
+        let error = CommandError::new(Some(verb), replies::BAD_ARGUMENTS);
+        return Err(error.say("A name or address goes here"));
+    }
+    // RFC 6531 §3.7.4.1: without the parameter the argument is ASCII.
+    if !smtputf8 && !argument.is_ascii() {
+        return Err(CommandError::new(Some(verb), replies::NON_ASCII_ADDRESS));
+    }
+    Ok(Lookup { argument: argument.to_owned(), smtputf8 })
+}
+
+impl From<ParameterError> for Standard {
+    fn from(reason: ParameterError) -> Self {
+        match reason {
+            ParameterError::Unknown => replies::UNKNOWN_PARAMETER,
+            ParameterError::Malformed => replies::BAD_PARAMETER,
+        }
+    }
+}
+
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verb = self.verb().as_str();
+        match self {
+            Command::Helo(name) | Command::Ehlo(name) if name.is_empty() => f.write_str(verb),
+            Command::Helo(argument) | Command::Ehlo(argument) => write!(f, "{verb} {argument}"),
+            Command::Vrfy(lookup) | Command::Expn(lookup) => {
+                let parameter = if lookup.smtputf8 { " SMTPUTF8" } else { "" };
+                write!(f, "{verb} {}{parameter}", lookup.argument)
+            }
+            Command::Mail { reverse_path, parameters } => write!(f, "{verb} FROM:{reverse_path}{parameters}"),
+            Command::Rcpt { forward_path, parameters } => write!(f, "{verb} TO:{forward_path}{parameters}"),
+            Command::Help(Some(argument)) | Command::Noop(Some(argument)) => write!(f, "{verb} {argument}"),
+            Command::Data | Command::Rset | Command::Help(None) | Command::Noop(None) | Command::Quit => {
+                f.write_str(verb)
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Service extensions (RFC 5321 §2.2): what our EHLO reply offers, and what a peer's does.
+
+use crate::{Reply, server};
+use std::borrow::Cow;
+
+/// The lines that follow the first in the reply to EHLO.
+///
+/// HELP stands last, for programs that read up to it.
+pub(crate) fn offered(settings: &server::Settings) -> Vec<Cow<'static, str>> {
+    let extensions = &settings.extensions;
+    let mut lines: Vec<Cow<'static, str>> = Vec::with_capacity(8);
+    let mut offer = |on: bool, line: Cow<'static, str>| {
+        if on {
+            lines.push(line);
+        }
+    };
+    offer(extensions.pipelining, "PIPELINING".into());
+    if extensions.size {
+        offer(true, format!("SIZE {}", settings.limits.content_octets).into());
+    }
+    offer(extensions.vrfy, "VRFY".into());
+    offer(extensions.expn, "EXPN".into());
+    offer(extensions.eight_bit_mime, "8BITMIME".into());
+    // RFC 6531 §3.1: a server that offers SMTPUTF8 must offer 8BITMIME.
+    offer(extensions.smtputf8 && extensions.eight_bit_mime, "SMTPUTF8".into());
+    offer(true, "ENHANCEDSTATUSCODES".into());
+    offer(true, "HELP".into());
+    lines
+}
+
+/// What a peer offers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PeerExtensions {
+    /// PIPELINING (RFC 2920).
+    pub pipelining: bool,
+    /// SIZE (RFC 1870).
+    pub size: Option<SizeOffer>,
+    /// 8BITMIME (RFC 6152).
+    pub eight_bit_mime: bool,
+    /// SMTPUTF8 (RFC 6531).
+    pub smtputf8: bool,
+    /// ENHANCEDSTATUSCODES (RFC 2034).
+    pub enhanced_status_codes: bool,
+}
+
+/// `SIZE`, perhaps with a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SizeOffer {
+    /// The peer's limit, if it has one and tells it (RFC 1870 §4: 0 means none).
+    pub limit_octets: Option<u64>,
+}
+
+impl PeerExtensions {
+    /// Reads the reply to EHLO (RFC 5321 §4.1.1.1); its first line is the host's greeting.
+    pub fn parse(reply: &Reply) -> Self {
+        let mut extensions = PeerExtensions::default();
+        for line in reply.lines.iter().skip(1) {
+            let mut words = line.split_ascii_whitespace();
+            match words.next().unwrap_or_default().to_ascii_uppercase().as_str() {
+                "PIPELINING" => extensions.pipelining = true,
+                "SIZE" => {
+                    let limit_octets =
+                        words.next().and_then(|word| word.parse().ok()).filter(|octets| *octets != 0);
+                    extensions.size = Some(SizeOffer { limit_octets });
+                }
+                "8BITMIME" => extensions.eight_bit_mime = true,
+                "SMTPUTF8" => extensions.smtputf8 = true,
+                "ENHANCEDSTATUSCODES" => extensions.enhanced_status_codes = true,
+                _ => {}
+            }
+        }
+        extensions
+    }
+}

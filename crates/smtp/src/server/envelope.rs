@@ -1,0 +1,78 @@
+//! The envelope: MAIL, RCPT, RSET (RFC 5321 §3.3, §4.1.1.2, §4.1.1.3, §4.1.1.5).
+
+use super::{
+    MailParameters, Question, RecipientParameters,
+    session::{Asked, Session, State},
+};
+use crate::{Reply, replies};
+use posta_address::{ForwardPath, ReversePath};
+
+/// The open transaction, as far as the session must know it; the rest is the driver's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Envelope {
+    /// MAIL came with SMTPUTF8: addresses may be non-ASCII, replies as well.
+    pub(super) smtputf8: bool,
+    /// Recipients that were well-formed.
+    pub(super) offered: u32,
+    /// Recipients that were accepted.
+    pub(super) accepted: u32,
+}
+
+impl Session {
+    pub(super) fn mail(&mut self, reverse_path: ReversePath, parameters: MailParameters) {
+        let extensions = &self.settings.extensions;
+        let offered = (extensions.size || parameters.size_octets.is_none())
+            && (extensions.eight_bit_mime || !parameters.body_8bit)
+            && (extensions.smtputf8 && extensions.eight_bit_mime || !parameters.smtputf8);
+        if !offered {
+            return self.refuse("mail", replies::UNKNOWN_PARAMETER.reply());
+        }
+        // RFC 6531 §3.5
+        if !parameters.smtputf8 && !reverse_path.is_ascii() {
+            return self.refuse("mail", replies::NON_ASCII_ADDRESS.reply());
+        }
+        // RFC 1870 §6.1: what is declared too large need not come at all.
+        if parameters.size_octets.is_some_and(|octets| octets > self.settings.limits.content_octets) {
+            return self.refuse("mail", replies::TOO_LARGE.reply());
+        }
+        let asked = Asked::Mail { smtputf8: parameters.smtputf8 };
+        self.ask(asked, Question::Mail { reverse_path, parameters });
+    }
+
+    pub(super) fn mail_decided(&mut self, smtputf8: bool, reply: &Reply) {
+        if self.say_verdict(reply) {
+            self.state = State::Envelope(Envelope { smtputf8, offered: 0, accepted: 0 });
+        }
+    }
+
+    pub(super) fn rcpt(&mut self, forward_path: ForwardPath, parameters: RecipientParameters) {
+        let State::Envelope(envelope) = &mut self.state else {
+            return self.refuse("rcpt", replies::MAIL_FIRST.reply());
+        };
+        envelope.offered += 1;
+        if !envelope.smtputf8 && !forward_path.is_ascii() {
+            return self.refuse("rcpt", replies::NON_ASCII_ADDRESS.reply());
+        }
+        if envelope.accepted >= self.settings.limits.recipients {
+            // RFC 5321 §4.5.3.1.10. No fault of the client's: it brings the rest in another
+            // transaction, so this does not count towards the limit of errors.
+            let reply = replies::TOO_MANY_RECIPIENTS.reply();
+            self.say(&reply);
+            return self.report(super::Event::Refused { stage: "rcpt", reply });
+        }
+        self.ask(Asked::Recipient, Question::Recipient { forward_path, parameters });
+    }
+
+    pub(super) fn recipient_decided(&mut self, reply: &Reply) {
+        if self.say_verdict(reply)
+            && let State::Envelope(envelope) = &mut self.state
+        {
+            envelope.accepted += 1;
+        }
+    }
+
+    pub(super) fn rset(&mut self) {
+        self.abort("RSET");
+        self.say(&replies::OK.reply());
+    }
+}
