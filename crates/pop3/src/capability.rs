@@ -68,7 +68,9 @@ impl Capability {
         match (tag.as_str(), arguments.as_slice()) {
             ("TOP", []) => Capability::Top,
             ("USER", []) => Capability::User,
-            ("SASL", mechanisms) => Capability::Sasl(mechanisms.iter().map(|name| name.to_string()).collect()),
+            ("SASL", mechanisms) => {
+                Capability::Sasl(mechanisms.iter().map(|name| name.to_string()).collect())
+            }
             ("RESP-CODES", []) => Capability::RespCodes,
             ("LOGIN-DELAY", [seconds, rest @ ..]) => match (seconds.parse(), per_user(rest)) {
                 (Ok(seconds), Some(per_user)) => Capability::LoginDelay { seconds, per_user },
@@ -107,7 +109,9 @@ impl fmt::Display for Capability {
                 mechanisms.iter().try_for_each(|name| write!(f, " {name}"))
             }
             Capability::RespCodes => f.write_str("RESP-CODES"),
-            Capability::LoginDelay { seconds, per_user } => write!(f, "LOGIN-DELAY {seconds}{}", user(per_user)),
+            Capability::LoginDelay { seconds, per_user } => {
+                write!(f, "LOGIN-DELAY {seconds}{}", user(per_user))
+            }
             Capability::Pipelining => f.write_str("PIPELINING"),
             Capability::Expire { retention: Retention::Never, per_user } => {
                 write!(f, "EXPIRE NEVER{}", user(per_user))
@@ -143,7 +147,10 @@ mod tests {
             ("EXPIRE 5 USER", Capability::Expire { retention: Retention::Days(5), per_user: true }),
             ("EXPIRE NEVER", Capability::Expire { retention: Retention::Never, per_user: false }),
             ("UIDL", Capability::Uidl),
-            ("IMPLEMENTATION Shlemazle-Plotz-v302", Capability::Implementation("Shlemazle-Plotz-v302".into())),
+            (
+                "IMPLEMENTATION Shlemazle-Plotz-v302",
+                Capability::Implementation("Shlemazle-Plotz-v302".into()),
+            ),
             ("AUTH-RESP-CODE", Capability::AuthRespCode),
             ("STLS", Capability::Stls),
             ("UTF8", Capability::Utf8),

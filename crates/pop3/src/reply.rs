@@ -155,7 +155,12 @@ mod tests {
             ("+OK 2 320", true, None, "2 320"),
             ("-ERR", false, None, ""),
             ("-ERR no such message", false, None, "no such message"),
-            ("-ERR [IN-USE] Do you have another POP session running?", false, Some(ResponseCode::InUse), "Do you have another POP session running?"),
+            (
+                "-ERR [IN-USE] Do you have another POP session running?",
+                false,
+                Some(ResponseCode::InUse),
+                "Do you have another POP session running?",
+            ),
             ("-ERR [SYS/TEMP] later", false, Some(ResponseCode::SystemTemporary), "later"),
             ("-ERR [X-OWN] words", false, Some(ResponseCode::Other("X-OWN".into())), "words"),
             ("-ERR [not closed", false, None, "[not closed"),
@@ -175,7 +180,10 @@ mod tests {
     #[test]
     fn the_greeting_shows_whether_apop_is_offered() {
         let table = [
-            ("+OK POP3 server ready <1896.697170952@dbc.mtview.ca.us>", Some("<1896.697170952@dbc.mtview.ca.us>")),
+            (
+                "+OK POP3 server ready <1896.697170952@dbc.mtview.ca.us>",
+                Some("<1896.697170952@dbc.mtview.ca.us>"),
+            ),
             ("+OK <1.2@host> ready", Some("<1.2@host>")),
             ("+OK POP3 server ready", None),
             ("+OK ready <>", None),

@@ -6,9 +6,7 @@ use super::{
 };
 use crate::{
     Command, Reply, apop_digest,
-    limits::{
-        LISTING_LINES_MAX, REPLY_LINE_TOLERATED_OCTETS_MAX, REPLY_WAIT_MAX, RETRIEVED_OCTETS_MAX,
-    },
+    limits::{LISTING_LINES_MAX, REPLY_LINE_TOLERATED_OCTETS_MAX, REPLY_WAIT_MAX, RETRIEVED_OCTETS_MAX},
 };
 use bytes::{Bytes, BytesMut};
 use posta_wire::{Conversation, Decoded, DotDecoder, Line, LineReader, Output, Secret};
@@ -105,9 +103,9 @@ impl Session {
             State::Greeting => Stage::Greeting,
             State::User { .. } | State::Login => Stage::Login,
             State::Reply { command: "QUIT", .. } => Stage::Quit,
-            State::Reply { command, .. } | State::Listing { command, .. } | State::Content { command, .. } => {
-                Stage::Command(command)
-            }
+            State::Reply { command, .. }
+            | State::Listing { command, .. }
+            | State::Content { command, .. } => Stage::Command(command),
             State::Ready | State::Closed => Stage::Command("NOOP"),
         }
     }
