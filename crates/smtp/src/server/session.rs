@@ -127,7 +127,8 @@ impl Session {
 
     /// Puts a reply with the others that wait to be sent.
     pub(super) fn say(&mut self, reply: &Reply) {
-        reply.write_to(&mut self.replies, self.speaks_utf8());
+        let utf8 = self.speaks_utf8();
+        reply.write_to(&mut self.replies, utf8);
     }
 
     /// Whether replies may hold UTF-8 now (RFC 6531 §3.7.4.1).
