@@ -22,6 +22,14 @@ impl Host {
         }
     }
 
+    /// As text without U-labels.
+    pub fn to_ascii(&self) -> String {
+        match self {
+            Host::Domain(domain) => domain.to_ascii().to_owned(),
+            Host::Literal(literal) => literal.to_string(),
+        }
+    }
+
     /// The domain, if it is one.
     pub fn domain(&self) -> Option<&Domain> {
         match self {

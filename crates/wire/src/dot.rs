@@ -212,6 +212,11 @@ impl DotEncoder {
         LineFaults { bare_cr: self.faults.bare_cr || self.before == Before::Cr, ..self.faults }
     }
 
+    /// The same, without a CR at the very end, whose LF may still come.
+    pub fn faults_within(&self) -> LineFaults {
+        self.faults
+    }
+
     /// The next piece as it goes onto the wire.
     pub fn encode(&mut self, piece: Bytes) -> Bytes {
         let mut stuffed = BytesMut::new();

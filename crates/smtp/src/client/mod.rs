@@ -1,5 +1,10 @@
 //! The client's end of a session: greets, sends transactions one after another, quits.
+//!
+//! Its files mirror those of [`server`](crate::server).
 
+mod content;
+mod envelope;
+mod greeting;
 mod question;
 mod session;
 mod settings;

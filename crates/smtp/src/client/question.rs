@@ -12,7 +12,8 @@ pub struct Transaction {
     pub reverse_path: ReversePath,
     /// Envelope recipients, at least one.
     pub recipients: Vec<ForwardPath>,
-    /// What is known of the content: decides SIZE, BODY=8BITMIME, SMTPUTF8, and whether stuffing is needed.
+    /// What is known of the content: decides SIZE, BODY=8BITMIME and SMTPUTF8. The size must be exact:
+    /// a content that turns out shorter or longer is not sent to its end.
     pub facts: ContentFacts,
     /// Whether the message came with SMTPUTF8 (then the next host must have it, unless all turns
     /// out ASCII).
@@ -83,8 +84,12 @@ pub enum Fault {
         /// The peer's limit.
         limit_octets: u64,
     },
-    /// We could not read our own content. Transient, and our own.
+    /// We could not read our own content, or it is not as long as its facts say. Transient, and our
+    /// own.
     ContentUnreadable,
+    /// Our own content has a CR or LF that is not part of a CR LF: it must not go out (RFC 5321 §2.3.8).
+    /// Permanent.
+    ContentMalformed,
 }
 
 /// A fault and where.
@@ -102,7 +107,7 @@ impl Failure {
         match &self.fault {
             Fault::Refused(reply) => !reply.is_permanent(),
             Fault::ConnectionLost | Fault::TimedOut | Fault::BadReply(_) | Fault::ContentUnreadable => true,
-            Fault::ExtensionMissing(_) | Fault::TooLarge { .. } => false,
+            Fault::ExtensionMissing(_) | Fault::TooLarge { .. } | Fault::ContentMalformed => false,
         }
     }
 }
@@ -121,8 +126,9 @@ pub enum Event {
         /// `SIZE 1000`, `PIPELINING`, …
         extensions: Vec<String>,
     },
-    /// The transaction is over: one outcome per recipient, in order.
+    /// The transaction is over: one outcome per recipient, in order. Comes once for each transaction,
+    /// also if the connection was lost in it.
     Done(Vec<RecipientOutcome>),
-    /// The session ended before a transaction could be asked for or between two.
+    /// The session ended before a first transaction could be asked for.
     Failed(Failure),
 }

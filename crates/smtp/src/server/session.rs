@@ -292,6 +292,15 @@ impl Session {
         }
     }
 
+    /// Takes a question back that was not handed out: there is nobody left whom its answer would matter
+    /// to.
+    fn withdraw_question(&mut self) {
+        if self.asked.is_some() && !self.outputs.is_empty() {
+            self.asked = None;
+            self.outputs.retain(|output| !matches!(output, Output::Ask(_)));
+        }
+    }
+
     /// Once the process is stopping, the session ends as soon as no transaction is open.
     fn settle(&mut self) {
         let idle = matches!(self.state, State::Rejected | State::Greeted | State::Ready);
@@ -353,6 +362,7 @@ impl Conversation for Session {
     }
 
     fn handle_closed(&mut self, _now: Instant) {
+        self.withdraw_question();
         if self.asked.is_some() {
             // What was asked is being carried out; its answer decides what became of the transaction.
             self.peer_closed = true;
@@ -371,6 +381,7 @@ impl Conversation for Session {
             self.outputs.retain(|output| !matches!(output, Output::Send(_)));
             return;
         }
+        self.withdraw_question();
         let (standard, reason) = match () {
             () if self.stopping && now >= self.session_deadline => (replies::SHUTTING_DOWN, "shutdown"),
             () if now >= self.session_deadline => (replies::SESSION_TOO_LONG, "timeout"),

@@ -1,0 +1,60 @@
+//! The beginning: greeting, EHLO, HELO (RFC 5321 §3.1, §3.2, §4.1.1.1).
+
+use super::{
+    Event, Failure, Fault, Stage,
+    session::{Session, State},
+};
+use crate::{Command, PeerExtensions, Reply};
+use std::time::Instant;
+
+impl Session {
+    pub(super) fn greeted(&mut self, reply: Reply, now: Instant) {
+        if !reply.is_positive() {
+            return self.refused(Stage::Greeting, reply, now);
+        }
+        self.host = reply.lines[0].split_ascii_whitespace().next().unwrap_or_default().to_owned();
+        self.send_command(&Command::Ehlo(self.settings.hostname.to_ascii()));
+        self.state = State::Ehlo;
+        self.wait(self.settings.time_limits.hello, now);
+    }
+
+    /// A server that does not know EHLO says 5yz; then HELO is tried (RFC 5321 §3.2).
+    pub(super) fn ehlo_replied(&mut self, reply: Reply, now: Instant) {
+        if reply.is_permanent() {
+            self.send_command(&Command::Helo(self.settings.hostname.to_ascii()));
+            self.state = State::Helo;
+            self.wait(self.settings.time_limits.hello, now);
+            return;
+        }
+        if !reply.is_positive() {
+            return self.refused(Stage::Hello, reply, now);
+        }
+        self.extensions = PeerExtensions::parse(&reply);
+        let extensions = reply.lines.iter().skip(1).map(|line| line.to_ascii_uppercase()).collect();
+        self.ready(extensions, now);
+    }
+
+    pub(super) fn helo_replied(&mut self, reply: Reply, now: Instant) {
+        if !reply.is_positive() {
+            return self.refused(Stage::Hello, reply, now);
+        }
+        self.ready(Vec::new(), now);
+    }
+
+    fn ready(&mut self, extensions: Vec<String>, now: Instant) {
+        self.report(Event::Ready { host: self.host.clone(), extensions });
+        self.choose(now);
+    }
+
+    /// The host wants nothing of us: say so at once, and take leave properly unless it is closing
+    /// itself (RFC 5321 §3.1, §3.8).
+    fn refused(&mut self, stage: Stage, reply: Reply, now: Instant) {
+        let closing = reply.code == 421;
+        self.report(Event::Failed(Failure { stage, fault: Fault::Refused(reply) }));
+        if closing {
+            self.end();
+        } else {
+            self.quit(now);
+        }
+    }
+}
