@@ -38,6 +38,9 @@ pub struct Options {
     /// Measure the peers that are installed as well, in turns with Posta
     #[arg(long)]
     peers: bool,
+    /// Measure only the peers
+    #[arg(long)]
+    peers_only: bool,
     /// How many turns; the table shows the median
     #[arg(long, default_value_t = 3)]
     rounds: usize,

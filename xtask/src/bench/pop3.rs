@@ -27,7 +27,7 @@ enum Visit {
 pub(super) fn measure(options: &Options, binary: &Path) -> Result<()> {
     let mut table = Table::new(&["messages/s", "CPU µs/message (logins apart)", "logins/s", "CPU µs/login"]);
     for round in 0..options.rounds {
-        for kind in Kind::for_pop3(options.peers) {
+        for kind in Kind::for_pop3(options) {
             for connections in &options.connections {
                 let rows = measure_one(options, binary, kind, *connections)?;
                 for (way, row) in ["RETR", "RETR and DELE"].into_iter().zip(rows) {

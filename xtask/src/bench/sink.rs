@@ -18,7 +18,7 @@ pub(super) fn measure(options: &Options, binary: &Path) -> Result<()> {
     let mut table = Table::new(&["messages/s", "CPU µs/message", "p99 ms to 250", "written/mail"]);
     let sink = Sink::start()?;
     for round in 0..options.rounds {
-        for kind in Kind::for_mail(options.peers) {
+        for kind in Kind::for_mail(options) {
             let subject = Subject::start(kind, options, binary, Some(sink.address))?;
             for connections in &options.connections {
                 let messages = options.messages.unwrap_or_else(|| kind.messages(*connections) / 2);

@@ -144,7 +144,7 @@ pub(super) fn measure(options: &Options, binary: &Path) -> Result<()> {
     let mut table =
         Table::new(&["messages/s", "CPU µs/message", "p50 ms", "p99 ms", "written/mail", "load's CPU µs"]);
     for round in 0..options.rounds {
-        for kind in Kind::for_mail(options.peers) {
+        for kind in Kind::for_mail(options) {
             let subject = Subject::start(kind, options, binary, None)?;
             let mut delivered = 0;
             for connections in &options.connections {

@@ -33,23 +33,26 @@ impl fmt::Display for Kind {
 
 impl Kind {
     /// Those that accept and deliver.
-    pub(super) fn for_mail(peers: bool) -> Vec<Self> {
-        let mut kinds = vec![Kind::Posta];
-        if peers && Postfix::available() {
-            kinds.push(Kind::Postfix);
-        } else if peers {
-            println!("Postfix: skipped (not installed, or not root)");
-        }
-        kinds
+    pub(super) fn for_mail(options: &Options) -> Vec<Self> {
+        Self::chosen(options, "Postfix", Postfix::available(), &[Kind::Postfix])
     }
 
     /// Those that maildrops are read from.
-    pub(super) fn for_pop3(peers: bool) -> Vec<Self> {
-        let mut kinds = vec![Kind::Posta];
-        if peers && Dovecot::available() {
-            kinds.extend([Kind::DovecotMaildir, Kind::DovecotMdbox]);
-        } else if peers {
-            println!("Dovecot: skipped (not installed with LMTP, or not root)");
+    pub(super) fn for_pop3(options: &Options) -> Vec<Self> {
+        Self::chosen(options, "Dovecot", Dovecot::available(), &[Kind::DovecotMaildir, Kind::DovecotMdbox])
+    }
+
+    fn chosen(options: &Options, peer: &str, available: bool, forms: &[Self]) -> Vec<Self> {
+        let mut kinds = Vec::new();
+        if !options.peers_only {
+            kinds.push(Kind::Posta);
+        }
+        if options.peers || options.peers_only {
+            if available {
+                kinds.extend(forms);
+            } else {
+                println!("  {peer}: skipped (not installed, or not root)");
+            }
         }
         kinds
     }
@@ -87,8 +90,18 @@ pub(super) struct Subject {
 /// The domain that is delivered here.
 const DOMAIN: &str = "bench.example";
 
-/// Settings without which a load from one address is refused.
-const POSTA_SETTINGS: &str = "";
+/// Without these, so much from one address is refused.
+const POSTA_TABLES: &str = "\
+[smtp]
+messages_max = 100000000
+
+[limits]
+connections_per_address = 20000
+
+[relay]
+networks = [\"127.0.0.0/8\"]
+
+";
 
 impl Subject {
     /// Starts one. With `next_hop`, mail for all other domains goes there.
@@ -105,7 +118,6 @@ impl Subject {
                 let mut setup = PostaSetup::new(binary, "mx.bench.example", DOMAIN);
                 setup.accounts.clone_from(&users);
                 setup.tables = posta_tables(next_hop);
-                setup.settings = POSTA_SETTINGS.to_owned();
                 Server::Posta(Box::new(Posta::start(folder.path(), setup)?))
             }
             Kind::Postfix => Server::Postfix(Postfix::start(
@@ -207,7 +219,7 @@ impl Subject {
 }
 
 fn posta_tables(next_hop: Option<SocketAddr>) -> String {
-    let mut tables = String::from("[relay]\nnetworks = [\"127.0.0.0/8\"]\n\n");
+    let mut tables = POSTA_TABLES.to_owned();
     if let Some(next_hop) = next_hop {
         tables += &format!("[delivery]\nsmarthost = \"{next_hop}\"\n\n");
     }

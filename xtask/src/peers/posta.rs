@@ -78,7 +78,7 @@ pub struct Posta {
 }
 
 impl Posta {
-    /// Writes the configuration into `folder` (existing), makes the accounts, starts the server.
+    /// Writes the configuration into `folder` (existing), starts the server, makes the accounts.
     pub fn start(folder: &Path, setup: PostaSetup) -> Result<Self> {
         let (smtp, pop3) = (free_address()?, free_address()?);
         Self::start_at(folder, setup, smtp, pop3)
@@ -87,20 +87,21 @@ impl Posta {
     /// The same at chosen addresses (for hosts whose configurations name each other).
     pub fn start_at(folder: &Path, setup: PostaSetup, smtp: SocketAddr, pop3: SocketAddr) -> Result<Self> {
         write(&folder.join("posta.toml"), &setup.configuration(folder, smtp, pop3)?)?;
-        for domain in &setup.domains {
-            run(&setup.binary, folder, &["domain", "add", domain], None)?;
-        }
-        for (address, password) in &setup.accounts {
-            let mut arguments = vec!["account", "add", address.as_str(), "--password-stdin"];
-            if setup.apop {
-                arguments.push("--apop");
-            }
-            run(&setup.binary, folder, &arguments, Some(password))?;
-        }
         let child = spawn(&setup.binary, folder)?;
         let mut posta = Self { setup, folder: folder.to_owned(), child, smtp, pop3 };
         posta.wait_ready()?;
+        for (address, password) in &posta.setup.accounts {
+            posta.with_secret(&["account", "add", address], password)?;
+            if posta.setup.apop {
+                posta.with_secret(&["account", "apop", address], password)?;
+            }
+        }
         Ok(posta)
+    }
+
+    fn with_secret(&self, arguments: &[&str], secret: &str) -> Result<String> {
+        let arguments: Vec<&str> = arguments.iter().copied().chain(["--password-stdin"]).collect();
+        run(&self.setup.binary, &self.folder, &arguments, Some(secret))
     }
 
     fn wait_ready(&mut self) -> Result<()> {

@@ -1,0 +1,11 @@
+//! The shipped binary against strangers and against misfortune: real processes, real sockets, loopback.
+//!
+//! A test whose stranger isn't installed says so and passes; with `CI=true` it fails.
+
+mod clients;
+mod corpus;
+mod crash;
+mod lab;
+mod large;
+mod postfix;
+mod protocol;
