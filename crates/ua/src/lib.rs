@@ -1,1 +1,31 @@
-//! The user agents' common engine: identity, compose, submit, fetch.
+//! The engine that all user agents share: accounts, composing, submitting, the maildrop, reading, files.
+//!
+//! The commands `posta mail …` are one face of it. Network, clock, randomness and host names are handed in
+//! ([`Outside`]); nothing is printed here.
+
+mod account;
+mod compose;
+mod dialogue;
+mod endpoint;
+mod error;
+mod folder;
+pub mod limits;
+mod mailboxes;
+mod maildrop;
+pub mod media_type;
+mod outside;
+mod submit;
+pub mod terminal;
+
+pub use account::{ACCOUNTS_FILE, Account, AccountError, Accounts};
+pub use compose::{Attachment, ComposeError, Draft, Letter};
+pub use dialogue::{Dialogue, Protocol, Speaker};
+pub use endpoint::{BadEndpoint, Endpoint};
+pub use error::{
+    ConnectError, MaildropError, SubmitError, describe_outcome, describe_smtp, describe_smtp_reply,
+};
+pub use folder::{EmlFolder, EmlWriter, Mbox};
+pub use mailboxes::{BadMailbox, parse_mailbox, parse_mailboxes};
+pub use maildrop::{Listed, Maildrop};
+pub use outside::{Hosts, Outside, SystemHosts};
+pub use submit::{Outcomes, probe_submission, submit};

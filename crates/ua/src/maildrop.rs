@@ -1,0 +1,241 @@
+//! The user's maildrop, by POP3.
+
+use crate::{Endpoint, MaildropError, Outside};
+use async_trait::async_trait;
+use bytes::Bytes;
+use posta_pop3::{
+    Capability, MessageNumber, Reply,
+    client::{Credentials, Event, Fault, Question, Request, Session, Settings, Stage},
+};
+use posta_runtime::{Handler, Transcript, drive};
+use std::sync::Arc;
+use tokio::{sync::mpsc, task::JoinHandle};
+
+/// A message as LIST and UIDL tell it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its number in this session.
+    pub number: MessageNumber,
+    /// Octets.
+    pub octets: u64,
+    /// Stable for ever; `None` where the server has no UIDL.
+    pub unique_id: Option<String>,
+}
+
+/// A session with the maildrop. Dropping it hangs up without QUIT, so that nothing is deleted;
+/// [`Maildrop::quit`] makes deletions happen.
+pub struct Maildrop {
+    requests: mpsc::Sender<Request>,
+    events: mpsc::Receiver<Event>,
+    task: JoinHandle<()>,
+}
+
+impl Maildrop {
+    /// Connects and logs in.
+    pub async fn open(
+        outside: &Outside,
+        endpoint: &Endpoint,
+        credentials: Credentials,
+        octets_max: u64,
+        transcript: Option<Arc<dyn Transcript>>,
+    ) -> Result<Maildrop, MaildropError> {
+        let (mut stream, _) = outside.connect(endpoint).await?;
+        let clock = outside.clock.clone();
+        let settings = Settings { retrieved_octets_max: octets_max, ..Settings::default() };
+        // Small, so that a slow disk holds back a fast server.
+        let (event_sender, events) = mpsc::channel(4);
+        let (requests, request_receiver) = mpsc::channel(1);
+        let task = tokio::spawn(async move {
+            let mut session = Session::new(settings, clock.now());
+            let mut relay = Relay { requests: request_receiver, events: event_sender };
+            let (_running, shutdown) = tokio::sync::watch::channel(false);
+            drive(&mut session, &mut relay, &mut *stream, &*clock, transcript.as_deref(), shutdown).await;
+        });
+        let mut maildrop = Maildrop { requests, events, task };
+        match maildrop.events.recv().await {
+            Some(Event::Greeted(_)) => {}
+            Some(Event::Refused { stage, reply }) => return Err(MaildropError::Refused { stage, reply }),
+            Some(Event::Failed(failure)) => return Err(MaildropError::Session(failure)),
+            _ => return Err(MaildropError::Broken),
+        }
+        maildrop.request(Request::Login(credentials), |_| Ok(())).await?;
+        Ok(maildrop)
+    }
+
+    /// Does one request; what it reports goes to `report`.
+    async fn request(
+        &mut self,
+        request: Request,
+        mut report: impl FnMut(Event) -> Result<(), MaildropError>,
+    ) -> Result<Reply, MaildropError> {
+        self.requests.send(request).await.map_err(|_| MaildropError::Broken)?;
+        loop {
+            match self.events.recv().await {
+                Some(Event::Done(reply)) => return Ok(reply),
+                Some(Event::Refused { stage, reply }) => return Err(MaildropError::Refused { stage, reply }),
+                Some(Event::Failed(failure)) => return Err(MaildropError::Session(failure)),
+                Some(Event::Ended) | None => return Err(MaildropError::Broken),
+                Some(event) => {
+                    if let Err(error) = report(event) {
+                        // The rest of the answer is still on its way: this session is of no more use.
+                        self.task.abort();
+                        return Err(error);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What the server says of itself; empty where it has no CAPA.
+    pub async fn capabilities(&mut self) -> Result<Vec<Capability>, MaildropError> {
+        let mut capabilities = Vec::new();
+        let asked = self.request(Request::Capabilities, |event| {
+            if let Event::Capability(capability) = event {
+                capabilities.push(capability);
+            }
+            Ok(())
+        });
+        match asked.await {
+            Ok(_) | Err(MaildropError::Refused { .. }) => Ok(capabilities),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// How many messages, and their octets together.
+    pub async fn status(&mut self) -> Result<(u64, u64), MaildropError> {
+        let mut status = (0, 0);
+        self.request(Request::Status, |event| {
+            if let Event::Status { messages, octets } = event {
+                status = (messages, octets);
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(status)
+    }
+
+    /// All messages.
+    pub async fn list(&mut self) -> Result<Vec<Listed>, MaildropError> {
+        let mut list: Vec<Listed> = Vec::new();
+        self.request(Request::Sizes(None), |event| {
+            if let Event::Size { message, octets } = event {
+                list.push(Listed { number: message, octets, unique_id: None });
+            }
+            Ok(())
+        })
+        .await?;
+        // Servers list in order; those that do not are put right, so that the search below works.
+        list.sort_by_key(|listed| listed.number);
+        list.dedup_by_key(|listed| listed.number);
+        let asked = self.request(Request::UniqueIds(None), |event| {
+            if let Event::UniqueId { message, unique_id } = event
+                && let Ok(at) = list.binary_search_by_key(&message, |listed| listed.number)
+            {
+                list[at].unique_id = Some(unique_id);
+            }
+            Ok(())
+        });
+        match asked.await {
+            // UIDL is optional (RFC 1939 §7).
+            Ok(_) | Err(MaildropError::Refused { .. }) => Ok(list),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The header section of a message, without its body where the server has TOP.
+    pub async fn header(
+        &mut self,
+        message: MessageNumber,
+        octets_max: u64,
+    ) -> Result<Vec<u8>, MaildropError> {
+        let mut header = Vec::new();
+        let mut gather = |event| {
+            if let Event::Content(piece) = event {
+                // More than a header section needs is let go by.
+                let room = (octets_max as usize).saturating_sub(header.len());
+                header.extend_from_slice(&piece[..piece.len().min(room)]);
+            }
+            Ok(())
+        };
+        match self.request(Request::Top { message, lines: 0 }, &mut gather).await {
+            Ok(_) => Ok(header),
+            // TOP is optional (RFC 1939 §7).
+            Err(MaildropError::Refused { stage: Stage::Command("TOP"), .. }) => {
+                self.request(Request::Retrieve(message), &mut gather).await?;
+                Ok(header)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A whole message, piece by piece.
+    pub async fn retrieve(
+        &mut self,
+        message: MessageNumber,
+        mut sink: impl FnMut(Bytes) -> std::io::Result<()>,
+    ) -> Result<(), MaildropError> {
+        let retrieved = self.request(Request::Retrieve(message), |event| match event {
+            Event::Content(piece) => sink(piece).map_err(|error| MaildropError::Sink(error.to_string())),
+            _ => Ok(()),
+        });
+        match retrieved.await {
+            Ok(_) => Ok(()),
+            Err(MaildropError::Session(failure)) => Err(match failure.fault {
+                Fault::TooMuch { limit, unit: "octets" } => {
+                    MaildropError::TooLarge { message: message.get(), limit }
+                }
+                _ => MaildropError::Session(failure),
+            }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A whole message in memory.
+    pub async fn read(&mut self, message: MessageNumber) -> Result<Vec<u8>, MaildropError> {
+        let mut octets = Vec::new();
+        self.retrieve(message, |piece| {
+            octets.extend_from_slice(&piece);
+            Ok(())
+        })
+        .await?;
+        Ok(octets)
+    }
+
+    /// Marks a message; [`Self::quit`] removes it.
+    pub async fn delete(&mut self, message: MessageNumber) -> Result<(), MaildropError> {
+        self.request(Request::Delete(message), |_| Ok(())).await.map(|_| ())
+    }
+
+    /// Ends the session: what is marked is removed when this returns `Ok`.
+    pub async fn quit(mut self) -> Result<Reply, MaildropError> {
+        self.request(Request::Quit, |_| Ok(())).await
+    }
+}
+
+impl Drop for Maildrop {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Between the session's task and the handle.
+struct Relay {
+    requests: mpsc::Receiver<Request>,
+    events: mpsc::Sender<Event>,
+}
+
+#[async_trait]
+impl Handler<Session> for Relay {
+    async fn answer(&mut self, _question: Question) -> Request {
+        match self.requests.recv().await {
+            Some(request) => request,
+            // The handle is gone without QUIT; it ends this task.
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn event(&mut self, event: Event) {
+        // Nobody listens any more: the handle is gone and ends this task.
+        let _ = self.events.send(event).await;
+    }
+}

@@ -1,0 +1,165 @@
+//! Handing a letter to the submission server by SMTP.
+
+use crate::{Endpoint, Letter, Outside, SubmitError, limits::CONTENT_PIECE_OCTETS};
+use async_trait::async_trait;
+use posta_address::{AddressLiteral, ForwardPath, Host, Mailbox, ReversePath};
+use posta_runtime::{Driven, Handler, Transcript, drive};
+use posta_smtp::client::{
+    Answer, Event, Failure, Question, RecipientOutcome, Session, Settings, Transaction,
+};
+use std::{net::SocketAddr, sync::Arc};
+
+/// Recipients of one transaction: what every server must take (RFC 5321 §4.5.3.1.8).
+const RECIPIENTS_PER_TRANSACTION: usize = 100;
+
+/// What the server said for each recipient, in the order of the letter's.
+pub type Outcomes = Vec<(Mailbox, RecipientOutcome)>;
+
+/// Submits the letter. An error means that nobody got it; else each recipient has its own outcome.
+pub async fn submit(
+    outside: &Outside,
+    endpoint: &Endpoint,
+    letter: &Letter,
+    transcript: Option<&dyn Transcript>,
+) -> Result<Outcomes, SubmitError> {
+    if letter.recipients.is_empty() {
+        return Err(SubmitError::NoRecipients);
+    }
+    let (mut stream, remote) = outside.connect(endpoint).await?;
+    let settings = Arc::new(Settings::new(own_name(outside, remote)));
+    let mut session = Session::new(settings, outside.clock.now());
+    let mut sender = Sender { letter, begun: 0, offset: 0, outcomes: Vec::new(), failure: None };
+    let (_running, shutdown) = tokio::sync::watch::channel(false);
+    let driven = drive(&mut session, &mut sender, &mut *stream, &*outside.clock, transcript, shutdown).await;
+    sender.outcomes(driven)
+}
+
+/// Connects, says EHLO and QUIT: whether there is an SMTP server that talks to us. Its name and what it offers.
+pub async fn probe_submission(
+    outside: &Outside,
+    endpoint: &Endpoint,
+    transcript: Option<&dyn Transcript>,
+) -> Result<(String, Vec<String>), SubmitError> {
+    let (mut stream, remote) = outside.connect(endpoint).await?;
+    let settings = Arc::new(Settings::new(own_name(outside, remote)));
+    let mut session = Session::new(settings, outside.clock.now());
+    let mut probe = Probe::default();
+    let (_running, shutdown) = tokio::sync::watch::channel(false);
+    let driven = drive(&mut session, &mut probe, &mut *stream, &*outside.clock, transcript, shutdown).await;
+    match (probe.ready, probe.failure) {
+        (Some(ready), _) => Ok(ready),
+        (None, Some(failure)) => Err(SubmitError::Session(failure)),
+        (None, None) => Err(SubmitError::Broken(broken(driven))),
+    }
+}
+
+/// RFC 5321 §4.1.4: a client that has no name of its own in the DNS says its address.
+fn own_name(outside: &Outside, remote: SocketAddr) -> Host {
+    let own = outside.hosts.own_address(remote).unwrap_or_else(|| match remote {
+        SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+        SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+    });
+    Host::Literal(AddressLiteral::from(own))
+}
+
+fn broken(driven: Driven) -> String {
+    match driven {
+        Driven::Broken(error) => error.to_string(),
+        Driven::Closed | Driven::PeerClosed => "the server hung up".to_owned(),
+    }
+}
+
+/// Sends one letter, in as many transactions as its recipients need.
+struct Sender<'l> {
+    letter: &'l Letter,
+    /// Recipients of the transactions begun so far.
+    begun: usize,
+    /// Octets of the content handed over in this transaction.
+    offset: usize,
+    outcomes: Vec<RecipientOutcome>,
+    failure: Option<Failure>,
+}
+
+impl Sender<'_> {
+    fn next_transaction(&mut self) -> Answer {
+        let rest = &self.letter.recipients[self.begun..];
+        if rest.is_empty() {
+            return Answer::Quit;
+        }
+        let recipients = &rest[..rest.len().min(RECIPIENTS_PER_TRANSACTION)];
+        self.begun += recipients.len();
+        self.offset = 0;
+        Answer::Transaction(Transaction {
+            reverse_path: ReversePath::Mailbox(self.letter.reverse_path.clone()),
+            recipients: recipients.iter().cloned().map(ForwardPath::Mailbox).collect(),
+            facts: self.letter.facts,
+            smtputf8: self.letter.needs_smtputf8,
+        })
+    }
+
+    fn next_piece(&mut self) -> Answer {
+        let rest = self.letter.octets.slice(self.offset..);
+        if rest.is_empty() {
+            return Answer::EndOfContent;
+        }
+        let piece = rest.slice(..rest.len().min(CONTENT_PIECE_OCTETS));
+        self.offset += piece.len();
+        Answer::Chunk(piece)
+    }
+
+    fn outcomes(self, driven: Driven) -> Result<Outcomes, SubmitError> {
+        let Sender { letter, mut outcomes, failure, .. } = self;
+        if outcomes.is_empty() {
+            return Err(match failure {
+                Some(failure) => SubmitError::Session(failure),
+                None => SubmitError::Broken(broken(driven)),
+            });
+        }
+        // A session that broke between two transactions: the rest has the same fate.
+        let missing = Failure {
+            stage: posta_smtp::client::Stage::Mail,
+            fault: posta_smtp::client::Fault::ConnectionLost,
+        };
+        outcomes.resize(letter.recipients.len(), Err(failure.unwrap_or(missing)));
+        Ok(letter.recipients.iter().cloned().zip(outcomes).collect())
+    }
+}
+
+#[async_trait]
+impl Handler<Session> for Sender<'_> {
+    async fn answer(&mut self, question: Question) -> Answer {
+        match question {
+            Question::Next => self.next_transaction(),
+            Question::Content => self.next_piece(),
+        }
+    }
+
+    async fn event(&mut self, event: Event) {
+        match event {
+            Event::Ready { .. } => {}
+            Event::Done(outcomes) => self.outcomes.extend(outcomes),
+            Event::Failed(failure) => self.failure = Some(failure),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Probe {
+    ready: Option<(String, Vec<String>)>,
+    failure: Option<Failure>,
+}
+
+#[async_trait]
+impl Handler<Session> for Probe {
+    async fn answer(&mut self, _question: Question) -> Answer {
+        Answer::Quit
+    }
+
+    async fn event(&mut self, event: Event) {
+        match event {
+            Event::Ready { host, extensions } => self.ready = Some((host, extensions)),
+            Event::Failed(failure) => self.failure = Some(failure),
+            Event::Done(_) => {}
+        }
+    }
+}
