@@ -10,14 +10,21 @@
 //! - [`encoding`]: content transfer encodings.
 
 pub mod build;
+pub mod charset;
 pub mod date;
+pub mod defect;
+pub mod encoded_word;
 pub mod encoding;
+pub mod field;
 pub mod header;
 pub mod limits;
 pub mod message_id;
+pub mod read;
 pub mod report;
 
 pub use build::{Address, BuiltMessage, MediaType, MessageBuilder, Part};
 pub use date::DateTime;
+pub use defect::{Defect, DefectKind};
 pub use header::{HeaderError, HeaderName, HeaderText};
 pub use message_id::MessageId;
+pub use read::{Entity, Message};

@@ -1,0 +1,270 @@
+//! Parameters of Content-Type and Content-Disposition (RFC 2045 §5.1, RFC 2183, RFC 2231).
+//!
+//! Quirks: a semicolon missing or doubled, values with spaces or other tspecials unquoted, encoded
+//! words in values, continuations in any order.
+
+use super::scan::{Cursor, text_of, unquote};
+use crate::charset::{self, Charset};
+use crate::encoded_word::hex;
+use crate::limits::PARAMETERS_MAX;
+use std::borrow::Cow;
+
+/// One parameter, continuations joined, decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameter<'a> {
+    /// The name as written, without the signs of RFC 2231.
+    pub name: &'a str,
+    /// The value as text.
+    pub value: Cow<'a, str>,
+    /// The language that RFC 2231 §4 lets be told.
+    pub language: Option<&'a str>,
+}
+
+/// Parameters in the order in which their names first occur.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Parameters<'a> {
+    /// All of them; of several with one name the first, an extended one (`name*`) before a plain.
+    pub list: Vec<Parameter<'a>>,
+    /// Whether they kept to the grammar.
+    pub is_clean: bool,
+}
+
+impl<'a> Parameters<'a> {
+    /// The value of a parameter, case of its name aside.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.list
+            .iter()
+            .find(|parameter| parameter.name.eq_ignore_ascii_case(name))
+            .map(|found| &*found.value)
+    }
+}
+
+/// One `name=value` as written.
+struct Section<'a> {
+    name: &'a str,
+    number: Option<u32>,
+    is_extended: bool,
+    raw: &'a [u8],
+    is_quoted: bool,
+}
+
+/// Reads the parameters behind the first semicolon of a value.
+pub fn parse(value: &[u8]) -> Parameters<'_> {
+    let mut cursor = Cursor::new(value);
+    let mut is_clean = true;
+    let mut sections = Vec::new();
+    while sections.len() < PARAMETERS_MAX {
+        cursor.skip_cfws();
+        while cursor.take(b';') {
+            cursor.skip_cfws();
+        }
+        if cursor.peek().is_none() {
+            break;
+        }
+        match section(&mut cursor, &mut is_clean) {
+            Some(section) => sections.push(section),
+            None => is_clean = false,
+        }
+    }
+    is_clean &= !cursor.is_broken;
+    let mut parameters = Parameters { list: Vec::with_capacity(sections.len()), is_clean: true };
+    for index in 0..sections.len() {
+        let name = sections[index].name;
+        if sections[..index].iter().any(|earlier| earlier.name.eq_ignore_ascii_case(name)) {
+            continue;
+        }
+        parameters.list.extend(joined(name, &sections[index..], &mut is_clean));
+    }
+    parameters.is_clean = is_clean;
+    parameters
+}
+
+fn section<'a>(cursor: &mut Cursor<'a>, is_clean: &mut bool) -> Option<Section<'a>> {
+    let start = cursor.at;
+    let name =
+        cursor.take_while(|octet| !matches!(octet, b'=' | b';' | b' ' | b'\t' | b'\r' | b'\n' | b'(' | b'"'));
+    cursor.skip_cfws();
+    if name.is_empty() || !cursor.take(b'=') {
+        // No parameter: go on behind it, at least one octet further.
+        cursor.take_while(|octet| octet != b';');
+        cursor.at = cursor.at.max(start + 1).min(cursor.octets.len());
+        return None;
+    }
+    cursor.skip_cfws();
+    let is_quoted = cursor.peek() == Some(b'"');
+    let raw = if is_quoted {
+        let raw = cursor.quoted();
+        cursor.skip_cfws();
+        *is_clean &= matches!(cursor.peek(), None | Some(b';'));
+        raw
+    } else {
+        unquoted(cursor, is_clean)
+    };
+    let name = std::str::from_utf8(name).ok()?;
+    let (name, is_extended) = name.strip_suffix('*').map_or((name, false), |name| (name, true));
+    let numbered = name.rsplit_once('*').and_then(|(name, number)| Some((name, number.parse::<u32>().ok()?)));
+    let (name, number) = numbered.map_or((name, None), |(name, number)| (name, Some(number)));
+    Some(Section { name, number, is_extended, raw, is_quoted })
+}
+
+/// A value without quotes: a token, or what was meant as one, up to the semicolon. A `name=`
+/// behind white space begins the next parameter even so.
+fn unquoted<'a>(cursor: &mut Cursor<'a>, is_clean: &mut bool) -> &'a [u8] {
+    let start = cursor.at;
+    let mut end = start;
+    loop {
+        cursor.take_while(|octet| !matches!(octet, b';' | b' ' | b'\t' | b'\r' | b'\n' | b'('));
+        end = end.max(cursor.at);
+        cursor.skip_cfws();
+        let rest = cursor.rest();
+        if matches!(rest.first(), None | Some(b';')) {
+            break;
+        }
+        *is_clean = false;
+        let name = rest
+            .iter()
+            .take_while(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'*' | b'-'))
+            .count();
+        if name > 0 && rest.get(name) == Some(&b'=') && rest.get(name + 1) != Some(&b'?') {
+            break;
+        }
+        // Never stay at the same place.
+        cursor.at += 1;
+        end = cursor.at;
+    }
+    let value = &cursor.octets[start..end];
+    *is_clean &= !value.is_empty();
+    value.trim_ascii()
+}
+
+/// The sections of one name, joined (RFC 2231 §3, §4.1).
+fn joined<'a>(name: &'a str, sections: &[Section<'a>], is_clean: &mut bool) -> Option<Parameter<'a>> {
+    let own = || sections.iter().filter(|section| section.name.eq_ignore_ascii_case(name));
+    // One that is extended in itself is meant for readers that know RFC 2231.
+    if let Some(whole) = own().find(|section| section.number.is_none() && section.is_extended) {
+        return Some(extended(name, &[whole], is_clean));
+    }
+    let mut numbered: Vec<&Section<'a>> = own().filter(|section| section.number.is_some()).collect();
+    if !numbered.is_empty() {
+        numbered.sort_by_key(|section| section.number);
+        numbered.dedup_by_key(|section| section.number);
+        // A gap ends the value.
+        let whole = numbered
+            .iter()
+            .zip(numbered[0].number.unwrap_or(0)..)
+            .take_while(|(section, number)| section.number == Some(*number))
+            .count();
+        *is_clean &= whole == numbered.len() && numbered[0].number == Some(0);
+        numbered.truncate(whole);
+        return Some(extended(name, &numbered, is_clean));
+    }
+    let plain = own().next()?;
+    let value = if plain.is_quoted {
+        text_of(plain.raw)
+    } else if memchr::memmem::find(plain.raw, b"=?").is_some() {
+        crate::encoded_word::decode(plain.raw).text
+    } else {
+        crate::encoded_word::unfold(plain.raw).text
+    };
+    Some(Parameter { name, value, language: None })
+}
+
+fn extended<'a>(name: &'a str, sections: &[&Section<'a>], is_clean: &mut bool) -> Parameter<'a> {
+    let mut octets = Vec::new();
+    let mut charset = None;
+    let mut language = None;
+    for (index, section) in sections.iter().enumerate() {
+        if !section.is_extended {
+            octets.extend_from_slice(&unquote(section.raw));
+            continue;
+        }
+        let mut raw = section.raw;
+        if index == 0 {
+            let mut quotes = memchr::memchr_iter(b'\'', raw);
+            match (quotes.next(), quotes.next()) {
+                (Some(first), Some(second)) => {
+                    charset = Charset::by_name(&raw[..first]);
+                    *is_clean &= charset.is_some() || first == 0;
+                    language =
+                        std::str::from_utf8(&raw[first + 1..second]).ok().filter(|text| !text.is_empty());
+                    raw = &raw[second + 1..];
+                }
+                _ => *is_clean = false,
+            }
+        }
+        percent_decode(raw, &mut octets);
+    }
+    let decoded = match charset {
+        Some(charset) => charset.decode(&octets),
+        None => charset::decode_unlabelled(&octets),
+    };
+    // Encoded words within continuations are a quirk of some agents.
+    let value = match decoded.text.contains("=?") {
+        true => crate::encoded_word::decode(decoded.text.as_bytes()).text.into_owned(),
+        false => decoded.text.into_owned(),
+    };
+    Parameter { name, value: Cow::Owned(value), language }
+}
+
+fn percent_decode(raw: &[u8], octets: &mut Vec<u8>) {
+    let mut rest = raw;
+    while let Some((&octet, after)) = rest.split_first() {
+        rest = after;
+        if let (b'%', [high, low, ..]) = (octet, after)
+            && let (Some(high), Some(low)) = (hex(*high), hex(*low))
+        {
+            octets.push(high << 4 | low);
+            rest = &after[2..];
+            continue;
+        }
+        octets.push(octet);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(value: &str, expected: &str, expected_clean: bool) {
+        let parameters = parse(value.as_bytes());
+        let shown: Vec<String> =
+            parameters.list.iter().map(|one| format!("{}={}", one.name, one.value)).collect();
+        assert_eq!(shown.join(" | "), expected, "{value}");
+        assert_eq!(parameters.is_clean, expected_clean, "{value}");
+    }
+
+    #[test]
+    fn examples_of_rfc_2231() {
+        check(
+            " access-type=URL;\r\n URL*0=\"ftp://\";\r\n URL*1=\"cs.utk.edu/pub/moore/bulk-mailer/bulk-mailer.tar\"",
+            "access-type=URL | URL=ftp://cs.utk.edu/pub/moore/bulk-mailer/bulk-mailer.tar",
+            true,
+        );
+        check("title*=us-ascii'en-us'This%20is%20%2A%2A%2Afun%2A%2A%2A", "title=This is ***fun***", true);
+        check(
+            "title*0*=us-ascii'en'This%20is%20even%20more%20;\r\n title*1*=%2A%2A%2Afun%2A%2A%2A%20;\r\n title*2=\"isn't it!\"",
+            "title=This is even more ***fun*** isn't it!",
+            true,
+        );
+        assert_eq!(parse(b"title*=us-ascii'en-us'x").list[0].language, Some("en-us"));
+    }
+
+    #[test]
+    fn quirks() {
+        check("name=my file.pdf; size=3", "name=my file.pdf | size=3", false);
+        check("charset=utf-8 format=flowed", "charset=utf-8 | format=flowed", false);
+        check("; ;a=b;;", "a=b", true);
+        check("filename=\"=?utf-8?Q?=C3=A4?=\"", "filename=ä", true);
+        check("filename==?utf-8?Q?=C3=A4?=", "filename=ä", true);
+        check("filename*1=b; filename*0=a", "filename=ab", true);
+        check("filename*1=b", "filename=b", false);
+        check("filename=old; filename*=utf-8''n%C3%A4u", "filename=näu", true);
+        check("filename*0*=iso-8859-1''%E4; filename*1*=%E5", "filename=äå", true);
+        check("a=\"x\\\"y\"", "a=x\"y", true);
+        check("a=\"open", "a=open", false);
+        check("junk; a=b", "a=b", false);
+        check("=; a=b", "a=b", false);
+        check("a=b (comment); c=(note)d", "a=b | c=d", true);
+        check("a=1; a=2", "a=1", true);
+    }
+}
