@@ -13,7 +13,7 @@ mod system;
 mod zone;
 
 pub use resolver::{DnsError, MxRecord, Resolver};
-pub use routing::{OwnHosts, Ports, Route, RouteError, RouteFailure, RouteHost, route};
+pub use routing::{OwnHosts, Ports, Route, RouteError, RouteFailure, RouteHost, fixed_route, route};
 pub use server::{DnsExchange, ZoneObserver, ZoneServer};
 pub use system::DnsResolver;
 pub use zone::{Fault, RecordType, Zone, ZoneAnswer, ZoneData, ZoneError, ZoneRecord, ZoneResolver};

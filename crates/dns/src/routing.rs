@@ -155,13 +155,27 @@ pub async fn route(
         Host::Literal(literal) => search.literal(literal),
         Host::Domain(domain) => search.domain(domain, random_below).await,
     };
-    match found {
-        Ok(hosts) => Ok(Route { hosts, steps: search.steps }),
-        Err(error) => {
-            search.steps.push(error.to_string());
-            Err(RouteFailure { error, steps: search.steps })
-        }
-    }
+    search.end(found)
+}
+
+/// Finds the addresses of a host that is given (a smarthost, a static route): no MX records are asked
+/// for.
+pub async fn fixed_route(
+    resolver: &dyn Resolver,
+    host: &Host,
+    port: u16,
+    own: &OwnHosts,
+) -> Result<Route, RouteFailure> {
+    let ports = Ports { default: port, by_host: BTreeMap::new() };
+    // A host of ours on another port (a filter, say) is not ourselves: only endpoints count.
+    let own = OwnHosts { names: BTreeSet::new(), endpoints: own.endpoints.clone() };
+    let mut search = Search { resolver, own: &own, ports: &ports, steps: Vec::new() };
+    search.steps.push(format!("the configuration names the next host: {host}, port {port}"));
+    let found = match host {
+        Host::Literal(literal) => search.literal(literal),
+        Host::Domain(name) => search.usable_hosts(name, vec![(0, vec![name.clone()])]).await,
+    };
+    search.end(found)
 }
 
 /// What is needed on the way, and what was learnt so far.
@@ -181,6 +195,16 @@ enum Exchange {
 }
 
 impl Search<'_> {
+    fn end(mut self, found: Result<Vec<RouteHost>, RouteError>) -> Result<Route, RouteFailure> {
+        match found {
+            Ok(hosts) => Ok(Route { hosts, steps: self.steps }),
+            Err(error) => {
+                self.steps.push(error.to_string());
+                Err(RouteFailure { error, steps: self.steps })
+            }
+        }
+    }
+
     /// RFC 1123 §5.3.4, RFC 5321 §4.1.3: straight to the address, no look-up.
     fn literal(&mut self, literal: &AddressLiteral) -> Result<Vec<RouteHost>, RouteError> {
         let ip = literal.ip().ok_or_else(|| RouteError::UnknownLiteral(literal.to_string()))?;

@@ -1,7 +1,7 @@
 //! Routing by tables: zone, destination, expected hosts or error, expected questions.
 
 use posta_address::{Domain, Host};
-use posta_dns::{OwnHosts, Ports, Route, RouteFailure, ZoneResolver, route};
+use posta_dns::{OwnHosts, Ports, Route, RouteFailure, ZoneResolver, fixed_route, route};
 use std::{
     future::Future,
     pin::pin,
@@ -265,4 +265,25 @@ fn too_many_hosts_and_addresses() {
     let addresses: usize = route.hosts.iter().map(|host| host.addresses.len()).sum();
     assert_eq!(addresses, posta_dns::limits::ADDRESSES_PER_ROUTE_MAX);
     assert!(route.hosts.iter().all(|host| host.preference == 0));
+}
+
+// A smarthost is asked for by its addresses alone.
+#[test]
+fn fixed_hosts() {
+    let zone = "smart.example. 60 IN MX 0 other.example.\nsmart.example. 60 IN A 192.0.2.1";
+    let find = |host: &str, port, own: &OwnHosts| {
+        let resolver = ZoneResolver::parse(zone).unwrap();
+        describe(&now(fixed_route(&resolver, &Host::parse(host).unwrap(), port, own)))
+    };
+    let nobody = OwnHosts::default();
+    assert_eq!(find("smart.example", 587, &nobody), "0 smart.example: 192.0.2.1:587");
+    assert_eq!(find("[IPv6:::1]", 2525, &nobody), "0 [IPv6:::1]: [::1]:2525");
+    let gone = "550 5.4.4 no usable mail host: gone.example does not exist in the DNS";
+    assert_eq!(find("gone.example", 25, &nobody), gone);
+    let loops = "550 5.4.6 mail for smart.example would loop back to this host";
+    assert_eq!(find("smart.example", 25, &own(&["smart.example"], &["192.0.2.1:25"])), loops);
+    assert_eq!(
+        find("smart.example", 26, &own(&["smart.example"], &["192.0.2.1:25"])),
+        "0 smart.example: 192.0.2.1:26"
+    );
 }

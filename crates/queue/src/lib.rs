@@ -1,1 +1,31 @@
-//! What happens after 250: scheduler, retry, delivery, bounces.
+//! What happens after 250: when a message is tried, where it goes, and what its sender is told.
+//!
+//! ```text
+//!  Queue::submit ─► Scheduler ─► worker: route ─► connect ─► converse ─► one Outcome per recipient
+//!                   (when?)                                                │
+//!                      ▲                                                   ▼
+//!                      │                                     retry::decide ─► done / again / bounce
+//!                      └────────── again at T ◄────────────── settlement (store) and report (DSN)
+//! ```
+//!
+//! - [`Scheduler`]: pure; says what is due, within the limits of concurrency.
+//! - [`retry`]: pure; one `match` from outcomes to decisions.
+//! - [`report`](DeliveryStatus): what the sender is told when it fails or takes long.
+//! - [`Queue`]: the service that drives them.
+
+mod connection;
+mod delivery;
+pub mod limits;
+mod outcome;
+mod report;
+pub mod retry;
+mod scheduler;
+mod service;
+mod settings;
+mod settlement;
+
+pub use outcome::{Obstacle, Outcome, PeerName};
+pub use report::{DeliveryStatus, Report, ReportKind};
+pub use scheduler::{Concurrency, Dispatch, Scheduler, Suspension};
+pub use service::{InjectError, Listing, Parts, Queue, QueueError, Reinjection, TranscriptFactory};
+pub use settings::{BadNextHop, Destination, NextHop, Settings};

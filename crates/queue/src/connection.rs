@@ -1,0 +1,196 @@
+//! One open connection: answers the client session's questions with message after message, as long
+//! as there are any for the destination.
+
+use crate::{
+    delivery::Job,
+    limits::CONTENT_CHUNK_OCTETS,
+    outcome::{Obstacle, PeerName},
+    service::{Active, Shared},
+    settings::Destination,
+};
+use async_trait::async_trait;
+use posta_journal::Event as JournalEvent;
+use posta_runtime::Handler;
+use posta_smtp::client::{Answer, Event, Failure, Fault, Question, RecipientOutcome, Session, Stage};
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// What a connection is used for.
+pub(crate) struct Connection {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) active: Arc<Active>,
+    pub(crate) destination: Destination,
+    pub(crate) peer: PeerName,
+    /// Whether there are hosts left to try after this one.
+    pub(crate) has_more_hosts: bool,
+    pub(crate) stopping: watch::Receiver<bool>,
+    /// The message being sent, or to be sent next, or left over for another host.
+    pub(crate) job: Option<Job>,
+    /// Octets of its content already sent.
+    offset: u64,
+    /// Messages finished over this connection.
+    messages: u32,
+    /// The job had a transaction here; what remains of it is for another host or connection.
+    is_left_over: bool,
+    /// Nothing more goes over this connection.
+    is_over: bool,
+    /// Greeting and EHLO went well.
+    pub(crate) is_ready: bool,
+    /// It was closed while it idled; the job was not really tried.
+    pub(crate) was_stale: bool,
+    /// Why the session ended, if not between us and QUIT.
+    failure: Option<Failure>,
+}
+
+impl Connection {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        active: Arc<Active>,
+        peer: PeerName,
+        job: Job,
+        has_more_hosts: bool,
+    ) -> Self {
+        Connection {
+            destination: job.destination().clone(),
+            stopping: shared.stopping(),
+            shared,
+            active,
+            peer,
+            has_more_hosts,
+            job: Some(job),
+            offset: 0,
+            messages: 0,
+            is_left_over: false,
+            is_over: false,
+            is_ready: false,
+            was_stale: false,
+            failure: None,
+        }
+    }
+
+    async fn begin(&mut self) -> Answer {
+        if self.is_over {
+            return Answer::Quit;
+        }
+        if self.job.is_none() {
+            self.job = self.next_job().await;
+        }
+        let Some(job) = &self.job else {
+            self.is_over = true;
+            return Answer::Quit;
+        };
+        self.offset = 0;
+        Answer::Transaction(job.transaction())
+    }
+
+    /// The next message for this destination, waiting for one a little.
+    async fn next_job(&mut self) -> Option<Job> {
+        loop {
+            if self.messages >= self.active.settings.messages_per_connection || *self.stopping.borrow() {
+                self.shared.pump();
+                return None;
+            }
+            let dispatch = match self.shared.next_or_idle(&self.destination) {
+                Ok(dispatch) => dispatch,
+                Err(idle) => {
+                    // Others may have got a slot by what we just finished.
+                    self.shared.pump();
+                    let pause = self.active.settings.idle_connection;
+                    // A timer for rare moments: boxed, to keep the connection small.
+                    Box::pin(idle.wait(pause, &mut self.stopping)).await?
+                }
+            };
+            if let Some(job) = self.shared.load(dispatch).await {
+                let steps = vec![format!("the connection to {} is open already", self.peer)];
+                self.shared.journal.note(JournalEvent::Routed {
+                    id: job.entry().id.to_string(),
+                    destination: self.destination.to_string(),
+                    steps,
+                    hosts: vec![self.peer.to_string()],
+                });
+                return Some(job);
+            }
+        }
+    }
+
+    async fn content(&mut self) -> Answer {
+        let Some(job) = &self.job else { return Answer::ContentFailed };
+        let content = &job.entry().content;
+        if self.offset >= content.size_octets {
+            return Answer::EndOfContent;
+        }
+        match self.shared.store.read(content, self.offset, CONTENT_CHUNK_OCTETS).await {
+            Ok(chunk) if !chunk.is_empty() => {
+                self.offset += chunk.len() as u64;
+                Answer::Chunk(chunk)
+            }
+            Ok(_) => {
+                tracing::error!(id = %content.id, offset = self.offset, "a content is shorter than it should be");
+                Answer::ContentFailed
+            }
+            Err(error) => {
+                tracing::error!(id = %content.id, %error, "reading a content");
+                Answer::ContentFailed
+            }
+        }
+    }
+
+    async fn finish_transaction(&mut self, outcomes: Vec<RecipientOutcome>) {
+        let Some(mut job) = self.job.take() else { return };
+        let was_stale = self.messages > 0 && !outcomes.is_empty() && outcomes.iter().all(is_stale);
+        if was_stale && job.may_reconnect() {
+            // Nothing was tried: it goes over a new connection, once.
+            self.is_over = true;
+            self.is_left_over = true;
+            self.was_stale = true;
+            self.job = Some(job);
+            return;
+        }
+        self.messages += 1;
+        job.conclude(outcomes, &self.peer, self.has_more_hosts).await;
+        if job.is_pending() {
+            self.is_over = true;
+            self.is_left_over = true;
+            self.job = Some(job);
+        } else {
+            job.finish();
+        }
+    }
+
+    /// After the conversation: the message that is left over, if any, and what failed if the
+    /// transaction itself has not told.
+    pub(crate) fn end(self) -> (Option<Job>, Option<Failure>) {
+        let Some(job) = self.job else { return (None, None) };
+        if self.is_left_over {
+            return (Some(job), None);
+        }
+        // The session says why it ended; should it ever not, the connection counts as lost.
+        let lost = || Failure { stage: Stage::Mail, fault: Fault::ConnectionLost };
+        (Some(job), Some(self.failure.unwrap_or_else(lost)))
+    }
+}
+
+fn is_stale(outcome: &RecipientOutcome) -> bool {
+    matches!(outcome, Err(failure) if Obstacle::from(failure.clone()).is_stale_connection())
+}
+
+#[async_trait]
+impl Handler<Session> for Connection {
+    async fn answer(&mut self, question: Question) -> Answer {
+        match question {
+            Question::Next => self.begin().await,
+            Question::Content => self.content().await,
+        }
+    }
+
+    async fn event(&mut self, event: Event) {
+        match event {
+            Event::Ready { .. } => {
+                self.is_ready = true;
+                self.shared.answers(&self.destination);
+            }
+            Event::Done(outcomes) => self.finish_transaction(outcomes).await,
+            Event::Failed(failure) => self.failure = Some(failure),
+        }
+    }
+}

@@ -1,0 +1,367 @@
+//! One attempt: route, connect, converse, an outcome for each recipient.
+
+use crate::{
+    connection::Connection,
+    limits::{ADDRESSES_PER_ATTEMPT_MAX, ROUTE_TIME_MAX},
+    outcome::{Obstacle, Outcome, PeerName},
+    scheduler::Dispatch,
+    service::{Active, Shared},
+    settings::Destination,
+    settlement::{Again, Concluded},
+};
+use posta_address::{ForwardPath, Mailbox};
+use posta_dns::{DnsError, Route, RouteError, RouteFailure, fixed_route, route};
+use posta_journal::Event;
+use posta_runtime::{Stream, drive};
+use posta_smtp::client::{Failure, Fault, RecipientOutcome, Session, Stage, Transaction};
+use posta_store::QueueEntry;
+use std::{io, net::SocketAddr, sync::Arc};
+
+/// Addresses of one host tried in one attempt, so that other hosts get their chance.
+const ADDRESSES_PER_HOST: usize = 3;
+
+/// A recipient without an outcome so far.
+struct Pending {
+    mailbox: Mailbox,
+    /// What the hosts tried before said.
+    last: Option<(Obstacle, Option<PeerName>)>,
+}
+
+impl Pending {
+    /// Another host failed. What may go away later outweighs what is permanent at one host.
+    fn add(&mut self, obstacle: Obstacle, peer: Option<PeerName>) {
+        let keeps =
+            self.last.as_ref().is_some_and(|(last, _)| last.is_transient() && !obstacle.is_transient());
+        if !keeps {
+            self.last = Some((obstacle, peer));
+        }
+    }
+
+    /// The last word of the hosts is the outcome.
+    fn fail(self) -> Concluded {
+        let (obstacle, peer) = self.last.unwrap_or_else(|| {
+            (Obstacle::Route(RouteError::NoUsableHost(self.mailbox.host().to_string())), None)
+        });
+        Concluded { mailbox: self.mailbox, outcome: Outcome::Failed(obstacle), peer }
+    }
+}
+
+/// A dispatch on its way. However it ends (even by a panic), its recipients go back to the scheduler.
+pub(crate) struct Job {
+    shared: Arc<Shared>,
+    dispatch: Dispatch,
+    entry: Arc<QueueEntry>,
+    pending: Vec<Pending>,
+    again: Again,
+    is_finished: bool,
+    has_reconnected: bool,
+}
+
+impl Job {
+    pub(crate) fn new(shared: Arc<Shared>, dispatch: Dispatch, entry: Arc<QueueEntry>) -> Self {
+        let known = |to: &&Mailbox| entry.recipients.iter().any(|recipient| recipient.mailbox == **to);
+        let pending =
+            dispatch.recipients.iter().filter(known).map(|to| Pending { mailbox: to.clone(), last: None });
+        let pending = pending.collect();
+        Job {
+            shared,
+            dispatch,
+            entry,
+            pending,
+            again: Again::new(),
+            is_finished: false,
+            has_reconnected: false,
+        }
+    }
+
+    pub(crate) fn destination(&self) -> &Destination {
+        &self.dispatch.destination
+    }
+
+    pub(crate) fn entry(&self) -> &QueueEntry {
+        &self.entry
+    }
+
+    /// Whether a recipient has no outcome yet.
+    pub(crate) fn is_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// True once: a message goes over a new connection instead of one that was closed while idle.
+    pub(crate) fn may_reconnect(&mut self) -> bool {
+        !std::mem::replace(&mut self.has_reconnected, true)
+    }
+
+    /// What the client session is told of it.
+    pub(crate) fn transaction(&self) -> Transaction {
+        Transaction {
+            reverse_path: self.entry.envelope.reverse_path.clone(),
+            recipients: self
+                .pending
+                .iter()
+                .map(|pending| ForwardPath::Mailbox(pending.mailbox.clone()))
+                .collect(),
+            facts: self.entry.envelope.facts,
+            smtputf8: self.entry.envelope.smtputf8,
+        }
+    }
+
+    /// A transaction's outcomes, in the order of its recipients. Who should be tried at another host
+    /// stays pending, if there is one.
+    pub(crate) async fn conclude(
+        &mut self,
+        outcomes: Vec<RecipientOutcome>,
+        peer: &PeerName,
+        has_more_hosts: bool,
+    ) {
+        let mut outcomes = outcomes.into_iter();
+        let mut concluded = Vec::with_capacity(self.pending.len());
+        for mut pending in std::mem::take(&mut self.pending) {
+            let lost = || Failure { stage: Stage::Mail, fault: Fault::ConnectionLost };
+            let failure = match outcomes.next().unwrap_or_else(|| Err(lost())) {
+                Ok(reply) => {
+                    let (outcome, peer) = (Outcome::Relayed(reply), Some(peer.clone()));
+                    concluded.push(Concluded { mailbox: pending.mailbox, outcome, peer });
+                    continue;
+                }
+                Err(failure) => failure,
+            };
+            let obstacle = Obstacle::from(failure);
+            if !obstacle.is_for_next_host() {
+                pending.last = Some((obstacle, Some(peer.clone())));
+                concluded.push(pending.fail());
+                continue;
+            }
+            pending.add(obstacle, Some(peer.clone()));
+            if has_more_hosts {
+                self.pending.push(pending);
+            } else {
+                concluded.push(pending.fail());
+            }
+        }
+        self.settle(concluded).await;
+    }
+
+    /// A host failed before (or between) transactions.
+    fn add_to_all(&mut self, obstacle: &Obstacle, peer: Option<&PeerName>) {
+        for pending in &mut self.pending {
+            pending.add(obstacle.clone(), peer.cloned());
+        }
+    }
+
+    /// Nothing more can be tried: what the hosts said last is the outcome.
+    async fn give_up(&mut self) {
+        let pending = std::mem::take(&mut self.pending);
+        self.settle(pending.into_iter().map(Pending::fail).collect()).await;
+    }
+
+    async fn settle(&mut self, concluded: Vec<Concluded>) {
+        if !concluded.is_empty() {
+            let again = self.shared.settle(&self.entry, concluded).await;
+            self.again.extend(again);
+        }
+    }
+
+    /// All recipients have their outcome.
+    pub(crate) fn finish(mut self) {
+        debug_assert!(self.pending.is_empty());
+        self.is_finished = true;
+        self.shared.finish(&self.dispatch, std::mem::take(&mut self.again));
+    }
+}
+
+impl Drop for Job {
+    /// Not finished: the process stops, or something went wrong on our side. Nobody is forgotten.
+    fn drop(&mut self) {
+        if !self.is_finished {
+            let mut again = std::mem::take(&mut self.again);
+            let due = self.shared.after_own_failure();
+            again.extend(self.pending.drain(..).map(|pending| (pending.mailbox, due)));
+            self.shared.finish(&self.dispatch, again);
+        }
+    }
+}
+
+/// Works for one destination, connection after connection, until nothing is left that it began.
+pub(crate) async fn work(shared: Arc<Shared>, dispatch: Dispatch) {
+    let mut next = shared.load(dispatch).await;
+    while let Some(job) = next {
+        next = attempt(&shared, job).await;
+    }
+    shared.pump();
+}
+
+/// Dispatches whose destination is not to be tried now.
+pub(crate) async fn fail_suspended(shared: Arc<Shared>, dispatches: Vec<Dispatch>) {
+    for dispatch in dispatches {
+        let Some(suspension) = dispatch.suspended.clone() else { continue };
+        if let Some(mut job) = shared.load(dispatch).await {
+            let (since, reason) = (suspension.since, suspension.reason);
+            job.add_to_all(&Obstacle::Suspended { since, reason }, None);
+            job.give_up().await;
+            job.finish();
+        }
+    }
+}
+
+/// Tries the hosts in order. Returns a message that needs a new connection, because the one it was to
+/// go over had been closed.
+async fn attempt(shared: &Arc<Shared>, mut job: Job) -> Option<Job> {
+    let active = shared.settings();
+    let destination = job.destination().clone();
+    let route = match find_route(shared, &active, &job).await {
+        Ok(route) => route,
+        Err(error) => {
+            let obstacle = Obstacle::Route(error);
+            if obstacle.is_of_destination() {
+                shared.suspend(&destination, &obstacle.words());
+            }
+            job.add_to_all(&obstacle, None);
+            job.give_up().await;
+            job.finish();
+            return None;
+        }
+    };
+    let targets = targets(&route);
+    let mut has_answered = false;
+    let mut last = None;
+    for (index, peer) in targets.iter().enumerate() {
+        let has_more_hosts = index + 1 < targets.len();
+        let stream = match connect(shared, &active, peer.remote).await {
+            Connected::Open(stream) => stream,
+            Connected::Failed(error) => {
+                let obstacle = Obstacle::Unreachable { remote: peer.remote, reason: describe(&error) };
+                job.add_to_all(&obstacle, Some(peer));
+                last = Some(obstacle);
+                continue;
+            }
+            Connected::Stopping => return None,
+        };
+        let connection = Connection::new(shared.clone(), active.clone(), peer.clone(), job, has_more_hosts);
+        let ended = converse(shared, connection, stream).await;
+        has_answered |= ended.is_ready;
+        job = ended.job?;
+        if ended.was_stale {
+            return Some(job);
+        }
+        if let Some(failure) = ended.failure {
+            let obstacle = Obstacle::from(failure);
+            job.add_to_all(&obstacle, Some(peer));
+            last = Some(obstacle);
+        }
+        if shared.is_stopping() {
+            return None;
+        }
+    }
+    if let Some(obstacle) = last
+        && !has_answered
+        && obstacle.is_of_destination()
+    {
+        shared.suspend(&destination, &obstacle.words());
+    }
+    job.give_up().await;
+    job.finish();
+    None
+}
+
+fn targets(route: &Route) -> Vec<PeerName> {
+    let targets = route.hosts.iter().flat_map(|host| {
+        let addresses = host.addresses.iter().take(ADDRESSES_PER_HOST);
+        addresses.map(|remote| PeerName { host: host.name.clone(), remote: *remote })
+    });
+    targets.take(ADDRESSES_PER_ATTEMPT_MAX).collect()
+}
+
+async fn find_route(shared: &Arc<Shared>, active: &Active, job: &Job) -> Result<Route, RouteError> {
+    let settings = &active.settings;
+    let resolver = shared.resolver.as_ref();
+    let search = async {
+        match job.destination() {
+            Destination::Host(host) => {
+                let mut random_below =
+                    |count: usize| (shared.entropy.next_u64() % count.max(1) as u64) as usize;
+                route(resolver, host, &settings.own, &settings.ports, &mut random_below).await
+            }
+            Destination::Fixed(hop) => fixed_route(resolver, &hop.host, hop.port, &settings.own).await,
+        }
+    };
+    // Look-ups are rare beside messages; boxed, so that the worker stays small.
+    let found = match tokio::time::timeout(ROUTE_TIME_MAX, Box::pin(search)).await {
+        Ok(found) => found,
+        Err(_) => {
+            let name = job.destination().to_string();
+            let error = DnsError::Temporary { name, reason: "no answer in time".to_owned() };
+            Err(RouteFailure { error: RouteError::Temporary(error), steps: Vec::new() })
+        }
+    };
+    let (steps, hosts) = match &found {
+        Ok(route) => {
+            let hosts = route
+                .hosts
+                .iter()
+                .flat_map(|host| host.addresses.iter().map(|remote| format!("{} ({remote})", host.name)));
+            (route.steps.clone(), hosts.collect())
+        }
+        Err(failure) => (failure.steps.clone(), Vec::new()),
+    };
+    shared.journal.note(Event::Routed {
+        id: job.entry.id.to_string(),
+        destination: job.destination().to_string(),
+        steps,
+        hosts,
+    });
+    found.map_err(|failure| failure.error)
+}
+
+enum Connected {
+    Open(Box<dyn Stream>),
+    Failed(io::Error),
+    Stopping,
+}
+
+async fn connect(shared: &Arc<Shared>, active: &Active, remote: SocketAddr) -> Connected {
+    let mut stopping = shared.stopping();
+    let connecting = tokio::time::timeout(active.settings.connect_time, shared.network.connect(remote));
+    let connected = tokio::select! {
+        connected = connecting => connected,
+        _ = stopping.wait_for(|stopping| *stopping) => return Connected::Stopping,
+    };
+    match connected {
+        Ok(Ok(stream)) => Connected::Open(stream),
+        Ok(Err(error)) => Connected::Failed(error),
+        Err(_) => Connected::Failed(io::ErrorKind::TimedOut.into()),
+    }
+}
+
+/// The operating system's words without its number.
+fn describe(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
+        io::ErrorKind::TimedOut => "no answer in time".to_owned(),
+        io::ErrorKind::NetworkUnreachable => "network unreachable".to_owned(),
+        io::ErrorKind::HostUnreachable => "host unreachable".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// How a conversation ended.
+struct Ended {
+    job: Option<Job>,
+    is_ready: bool,
+    was_stale: bool,
+    failure: Option<Failure>,
+}
+
+async fn converse(shared: &Arc<Shared>, mut connection: Connection, mut stream: Box<dyn Stream>) -> Ended {
+    let transcript = shared.transcript(&connection.peer);
+    let client = connection.active.client.clone();
+    let mut session = Session::new(client, shared.clock.now());
+    let clock = shared.clock.as_ref();
+    let stopping = shared.stopping();
+    let driven =
+        drive(&mut session, &mut connection, stream.as_mut(), clock, transcript.as_deref(), stopping).await;
+    tracing::debug!(peer = %connection.peer, ?driven, "delivery connection over");
+    let (is_ready, was_stale) = (connection.is_ready, connection.was_stale);
+    let (job, failure) = connection.end();
+    Ended { job, is_ready, was_stale, failure }
+}

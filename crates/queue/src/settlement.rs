@@ -1,0 +1,353 @@
+//! Outcomes become facts: decisions, changes of the store, journal, reports.
+
+use crate::{
+    limits::{OWN_FAILURE_PAUSE, RETURNED_HEADERS_OCTETS_MAX, SETTLEMENTS_PER_CALL_MAX},
+    outcome::{Obstacle, Outcome, PeerName, reply_words},
+    report::{DeliveryStatus, Report, ReportKind},
+    retry::{Decision, History, decide, later},
+    service::{InjectError, Intent, Shared},
+};
+use bytes::Bytes;
+use jiff::Timestamp;
+use posta_address::{ForwardPath, Mailbox, ReversePath};
+use posta_journal::{Event, Fate};
+use posta_store::{Attempt, QueueChange, QueueEntry, QueueId, QueueRecipient, Store, StoreError};
+use std::{sync::Arc, time::Duration};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Pause before a failed call to the store is made again.
+const STORE_PAUSE: Duration = Duration::from_secs(5);
+
+/// Changes of one attempt; they stay together.
+pub(crate) type Changes = Vec<(QueueId, QueueChange)>;
+
+/// What came of one recipient.
+pub(crate) struct Concluded {
+    pub(crate) mailbox: Mailbox,
+    pub(crate) outcome: Outcome,
+    pub(crate) peer: Option<PeerName>,
+}
+
+/// Recipients that stay in the queue, with the time they are due again.
+pub(crate) type Again = Vec<(Mailbox, Timestamp)>;
+
+/// What the store's writer is given.
+pub(crate) enum Settlement {
+    /// To be written.
+    Changes(Changes),
+    /// To be answered when all before it is written.
+    Flush(oneshot::Sender<()>),
+}
+
+/// Writes changes to the store, as many in one call as have come meanwhile: no delivery waits for
+/// another's sync. When the store fails, it is tried again; the bounded queue before it then holds the
+/// deliveries back, so that nothing is sent that cannot be noted.
+pub(crate) async fn write_changes(
+    store: Arc<dyn Store>,
+    mut waiting: mpsc::Receiver<Settlement>,
+    stopping: watch::Receiver<bool>,
+) {
+    let mut batch = Vec::new();
+    while waiting.recv_many(&mut batch, SETTLEMENTS_PER_CALL_MAX).await > 0 {
+        let (mut changes, mut flushes) = (Changes::new(), Vec::new());
+        for settlement in batch.drain(..) {
+            match settlement {
+                Settlement::Changes(more) => changes.extend(more),
+                Settlement::Flush(done) => flushes.push(done),
+            }
+        }
+        while !changes.is_empty() {
+            match store.change_queue(changes.clone()).await {
+                Ok(()) => break,
+                Err(error) => tracing::error!(%error, "noting what became of messages"),
+            }
+            if *stopping.borrow() {
+                // What is not noted is sent again after the restart: twice is better than never.
+                return;
+            }
+            tokio::time::sleep(STORE_PAUSE).await;
+        }
+        for done in flushes {
+            let _ = done.send(());
+        }
+    }
+}
+
+/// Everything decided about one attempt, sorted by what is to be done.
+#[derive(Default)]
+struct Sorted {
+    changes: Changes,
+    again: Again,
+    delayed: Vec<DeliveryStatus>,
+    failed: Vec<DeliveryStatus>,
+}
+
+impl Shared {
+    /// Carries out what follows from the outcomes. Returns who is to be tried again, and when.
+    pub(crate) async fn settle(&self, entry: &QueueEntry, concluded: Vec<Concluded>) -> Again {
+        let now = self.clock.timestamp();
+        let sorted = self.sort(entry, concluded, now);
+        if !sorted.changes.is_empty() {
+            // It is closed only when all deliveries are over.
+            let _ = self.settlements.send(Settlement::Changes(sorted.changes)).await;
+        }
+        let mut again = sorted.again;
+        // Rare, so boxed: most outcomes are successes.
+        if !sorted.delayed.is_empty() {
+            Box::pin(self.report_delay(entry, &sorted.delayed, now)).await;
+        }
+        if !sorted.failed.is_empty() {
+            again.extend(Box::pin(self.report_failure(entry, sorted.failed, now)).await);
+        }
+        again
+    }
+
+    fn sort(&self, entry: &QueueEntry, concluded: Vec<Concluded>, now: Timestamp) -> Sorted {
+        let settings = self.settings();
+        let intent = self.intent(entry.id);
+        let mut sorted = Sorted::default();
+        for Concluded { mailbox, outcome, peer } in concluded {
+            // One that has left the queue meanwhile needs nothing more.
+            let known = entry.recipients.iter().find(|recipient| recipient.mailbox == mailbox);
+            let Some(recipient) = known else { continue };
+            let history = History {
+                attempts: recipient.attempts.saturating_add(1),
+                accepted_at: entry.accepted_at,
+                delay_reported: recipient.delay_reported,
+                is_report: entry.envelope.reverse_path == ReversePath::Null,
+            };
+            match (decide(outcome, &history, &settings.settings.retry, now), intent) {
+                (Decision::Done(reply), _) => {
+                    self.note(entry, recipient, Fate::Relayed, peer.as_ref(), reply_words(&reply), None);
+                    sorted.changes.push((entry.id, QueueChange::Settled { mailbox, fate: Fate::Relayed }));
+                }
+                (Decision::Bounce { obstacle, expired }, _) => {
+                    sorted.failed.push(status(recipient, peer, obstacle, expired));
+                }
+                (Decision::Again { .. }, Some(Intent::Return)) => {
+                    sorted.failed.push(status(recipient, peer, Obstacle::ReturnedByOperator, false));
+                }
+                (Decision::Again { .. }, Some(Intent::Delete)) => {
+                    sorted.changes.push(self.discard(entry, recipient, "deleted by the operator"));
+                }
+                (Decision::Again { obstacle, at, tell_delay }, None) => {
+                    let detail = obstacle.words();
+                    self.note(entry, recipient, Fate::Deferred, peer.as_ref(), detail.clone(), Some(at));
+                    let attempt = Attempt { at: now, host: peer.as_ref().map(PeerName::to_string), detail };
+                    sorted.again.push((mailbox.clone(), at));
+                    let change = QueueChange::Deferred { mailbox, attempt, next_attempt_at: at };
+                    sorted.changes.push((entry.id, change));
+                    if tell_delay {
+                        sorted.delayed.push(status(recipient, peer, obstacle, false));
+                    }
+                }
+            }
+        }
+        sorted
+    }
+
+    /// Journal and change for a recipient dropped by a rule with a name.
+    pub(crate) fn discard(
+        &self,
+        entry: &QueueEntry,
+        recipient: &QueueRecipient,
+        rule: &str,
+    ) -> (QueueId, QueueChange) {
+        self.note(entry, recipient, Fate::Discarded, None, rule.to_owned(), None);
+        let mailbox = recipient.mailbox.clone();
+        (entry.id, QueueChange::Settled { mailbox, fate: Fate::Discarded })
+    }
+
+    fn note(
+        &self,
+        entry: &QueueEntry,
+        recipient: &QueueRecipient,
+        fate: Fate,
+        peer: Option<&PeerName>,
+        detail: String,
+        next_attempt_at: Option<Timestamp>,
+    ) {
+        let mailbox = &recipient.mailbox;
+        let is_original =
+            matches!(&recipient.original, ForwardPath::Mailbox(original) if original == mailbox);
+        self.journal.note(Event::Outcome {
+            id: entry.id.to_string(),
+            to: mailbox.clone(),
+            original: (!is_original).then(|| recipient.original.clone()),
+            fate,
+            host: peer.map(PeerName::to_string),
+            detail,
+            next_attempt_at,
+        });
+    }
+
+    /// Tells the sender of a delay. If that fails, it is told at the next attempt.
+    async fn report_delay(&self, entry: &QueueEntry, statuses: &[DeliveryStatus], now: Timestamp) {
+        let Some(to) = entry.envelope.reverse_path.mailbox() else { return };
+        let headers = self.headers_of(entry).await.unwrap_or_default();
+        let message = self.build_report(ReportKind::Delay, entry, to, false, statuses, &headers, now);
+        let reported = statuses
+            .iter()
+            .map(|status| (entry.id, QueueChange::DelayReported { mailbox: status.mailbox.clone() }));
+        match self.reinjection.inject(to, message, reported.collect()).await {
+            Ok(report) => self.note_report(entry, report, to, ReportKind::Delay),
+            Err(error) => tracing::warn!(id = %entry.id, %error, "reporting a delay"),
+        }
+    }
+
+    /// Tells the sender (or the postmaster) of failures; report and settlement are one commit.
+    /// Returns those that have to stay, because our own store failed.
+    async fn report_failure(
+        &self,
+        entry: &QueueEntry,
+        statuses: Vec<DeliveryStatus>,
+        now: Timestamp,
+    ) -> Again {
+        let headers = match self.headers_of(entry).await {
+            Ok(headers) => headers,
+            // A damaged content must not keep the sender from being told.
+            Err(error @ (StoreError::NotFound(_) | StoreError::Damaged(_))) => {
+                tracing::error!(id = %entry.id, %error, "returning headers");
+                Bytes::new()
+            }
+            Err(error) => return self.keep(entry, &statuses, now, &error.to_string()),
+        };
+        let settings = self.settings();
+        let postmaster = &settings.settings.postmaster;
+        let mut statuses = statuses;
+        if let Some(sender) = entry.envelope.reverse_path.mailbox() {
+            match self.try_report(entry, sender, false, &statuses, &headers, now).await {
+                Ok(()) => return Again::new(),
+                Err(InjectError::Failed(reason)) => return self.keep(entry, &statuses, now, &reason),
+                // The sender cannot be told: the postmaster is.
+                Err(InjectError::Refused(reason)) => {
+                    tracing::warn!(id = %entry.id, %sender, %reason, "the sender cannot be told of a failure");
+                }
+            }
+        } else {
+            // What could not reach the postmaster is not reported to the postmaster.
+            let (lost, rest): (Vec<_>, Vec<_>) =
+                statuses.into_iter().partition(|status| status.mailbox == *postmaster);
+            self.discard_double_bounces(entry, &lost).await;
+            statuses = rest;
+            if statuses.is_empty() {
+                return Again::new();
+            }
+        }
+        match self.try_report(entry, postmaster, true, &statuses, &headers, now).await {
+            Ok(()) => Again::new(),
+            Err(InjectError::Failed(reason)) => self.keep(entry, &statuses, now, &reason),
+            Err(InjectError::Refused(reason)) => {
+                tracing::error!(id = %entry.id, %postmaster, %reason, "the postmaster cannot be told of a failure");
+                self.discard_double_bounces(entry, &statuses).await;
+                Again::new()
+            }
+        }
+    }
+
+    async fn try_report(
+        &self,
+        entry: &QueueEntry,
+        to: &Mailbox,
+        is_double_bounce: bool,
+        statuses: &[DeliveryStatus],
+        headers: &[u8],
+        now: Timestamp,
+    ) -> Result<(), InjectError> {
+        let kind = ReportKind::Failure;
+        let message = self.build_report(kind, entry, to, is_double_bounce, statuses, headers, now);
+        let reported = statuses.iter().map(|status| {
+            let mailbox = status.mailbox.clone();
+            (entry.id, QueueChange::Settled { mailbox, fate: Fate::Bounced })
+        });
+        let report = self.reinjection.inject(to, message, reported.collect()).await?;
+        for status in statuses {
+            let recipient = entry.recipients.iter().find(|known| known.mailbox == status.mailbox);
+            if let Some(recipient) = recipient {
+                let words = status.obstacle.words();
+                let detail =
+                    if status.expired { format!("given up because of its age: {words}") } else { words };
+                self.note(entry, recipient, Fate::Bounced, status.host.as_ref(), detail, None);
+            }
+        }
+        self.note_report(entry, report, to, kind);
+        Ok(())
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the one place where a report's parts come together")]
+    fn build_report(
+        &self,
+        kind: ReportKind,
+        entry: &QueueEntry,
+        to: &Mailbox,
+        is_double_bounce: bool,
+        statuses: &[DeliveryStatus],
+        headers: &[u8],
+        now: Timestamp,
+    ) -> Bytes {
+        let settings = &self.settings().settings;
+        let is_report = entry.envelope.reverse_path == ReversePath::Null;
+        Report {
+            kind,
+            hostname: &settings.hostname,
+            postmaster: &settings.postmaster,
+            to,
+            is_double_bounce,
+            queue_id: entry.id.to_string(),
+            message_id: entry.envelope.message_id.as_deref(),
+            accepted_at: entry.accepted_at,
+            expires_at: settings.retry.expires_at(entry.accepted_at, is_report),
+            statuses,
+            headers,
+            now,
+            random: self.entropy.next_u64(),
+        }
+        .build()
+    }
+
+    /// RFC 5321 §6.1: a failing report makes no report; the rule's name is `double-bounce`.
+    async fn discard_double_bounces(&self, entry: &QueueEntry, statuses: &[DeliveryStatus]) {
+        let find = |status: &DeliveryStatus| {
+            entry.recipients.iter().find(|recipient| recipient.mailbox == status.mailbox)
+        };
+        let discarded = statuses.iter().filter_map(|status| {
+            let rule = format!("double-bounce: {}", status.obstacle.words());
+            find(status).map(|recipient| self.discard(entry, recipient, &rule))
+        });
+        let changes: Changes = discarded.collect();
+        if !changes.is_empty() {
+            let _ = self.settlements.send(Settlement::Changes(changes)).await;
+        }
+    }
+
+    /// Our own store failed: they stay as they are, for a while.
+    fn keep(&self, entry: &QueueEntry, statuses: &[DeliveryStatus], now: Timestamp, reason: &str) -> Again {
+        tracing::error!(id = %entry.id, %reason, "a failure could not be reported; it is tried again");
+        let due = later(now, OWN_FAILURE_PAUSE);
+        statuses.iter().map(|status| (status.mailbox.clone(), due)).collect()
+    }
+
+    fn note_report(&self, entry: &QueueEntry, report: QueueId, to: &Mailbox, kind: ReportKind) {
+        self.journal.note(Event::Reported {
+            id: entry.id.to_string(),
+            report: report.to_string(),
+            to: to.clone(),
+            kind: kind.as_str().to_owned(),
+        });
+    }
+
+    /// The beginning of a content, which has its header section.
+    async fn headers_of(&self, entry: &QueueEntry) -> Result<Bytes, StoreError> {
+        self.store.read(&entry.content, 0, RETURNED_HEADERS_OCTETS_MAX).await
+    }
+}
+
+fn status(
+    recipient: &QueueRecipient,
+    host: Option<PeerName>,
+    obstacle: Obstacle,
+    expired: bool,
+) -> DeliveryStatus {
+    let (mailbox, original) = (recipient.mailbox.clone(), recipient.original.clone());
+    DeliveryStatus { mailbox, original, host, obstacle, expired }
+}
