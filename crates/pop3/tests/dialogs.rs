@@ -48,7 +48,7 @@ impl Scene {
             ["timestamp", timestamp] => self.timestamp = Some(timestamp.to_string()),
             ["message", octets] => self.messages.push(filler(octets.parse().expect("a number"))),
             ["message"] | ["message", "without", "last", "CRLF"] => self.messages.push(Vec::new()),
-            ["|", ..] | ["|"] => {
+            ["|", ..] => {
                 let message = self.messages.last_mut().expect("a message before");
                 message.extend_from_slice(line[1..].strip_prefix(' ').unwrap_or("").as_bytes());
                 message.extend_from_slice(b"\r\n");
