@@ -1,0 +1,14 @@
+//! The configuration: `posta.toml`, read into types that say what is expected.
+
+mod read;
+mod sample;
+mod settings;
+mod value;
+
+pub use read::ConfigError;
+pub use sample::Section;
+pub use settings::{
+    Config, Delivery, Dns, Journal, Leniency, Limits, Listener, Pop3, Protocol, Relay, Setting, Smtp,
+    VerifyPolicy,
+};
+pub use value::{Network, Octets, Period, Route};

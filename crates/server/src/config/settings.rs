@@ -1,0 +1,369 @@
+//! All settings, each described and given its default once: the reader, the sample and the manual come
+//! from here.
+
+use super::{Network, Octets, Period, Route};
+use posta_address::{Domain, Mailbox};
+use serde::Deserialize;
+use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf};
+
+/// One setting as the sample shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// Its key.
+    pub key: &'static str,
+    /// What it means, line by line.
+    pub description: &'static [&'static str],
+    /// Its default in TOML; `None` where there is none.
+    pub default: Option<String>,
+}
+
+/// How a default is written in TOML.
+trait ToToml {
+    fn to_toml(&self) -> Option<String>;
+}
+
+macro_rules! to_toml_quoted {
+    ($($type:ty),*) => {$(
+        impl ToToml for $type {
+            fn to_toml(&self) -> Option<String> {
+                Some(format!("{:?}", self.to_string()))
+            }
+        }
+    )*};
+}
+macro_rules! to_toml_bare {
+    ($($type:ty),*) => {$(
+        impl ToToml for $type {
+            fn to_toml(&self) -> Option<String> {
+                Some(self.to_string())
+            }
+        }
+    )*};
+}
+to_toml_quoted!(Octets, Period, Network, Route, SocketAddr, VerifyPolicy, Leniency);
+to_toml_bare!(u16, u32, usize, bool);
+
+impl<T: ToToml> ToToml for Option<T> {
+    fn to_toml(&self) -> Option<String> {
+        self.as_ref().and_then(ToToml::to_toml)
+    }
+}
+impl<T: ToToml> ToToml for Vec<T> {
+    fn to_toml(&self) -> Option<String> {
+        let items: Vec<String> = self.iter().filter_map(ToToml::to_toml).collect();
+        Some(format!("[{}]", items.join(", ")))
+    }
+}
+impl<V: ToToml> ToToml for BTreeMap<Domain, V> {
+    fn to_toml(&self) -> Option<String> {
+        let items: Vec<String> = self
+            .iter()
+            .filter_map(|(key, value)| Some(format!("\"{key}\" = {}", value.to_toml()?)))
+            .collect();
+        Some(if items.is_empty() { "{}".into() } else { format!("{{ {} }}", items.join(", ")) })
+    }
+}
+
+/// A section of the configuration: the struct, its defaults and its description in one.
+macro_rules! section {
+    (
+        $(#[doc = $about:literal])*
+        $name:ident {
+            $( $(#[doc = $doc:literal])* $field:ident : $type:ty = $default:expr ),* $(,)?
+        }
+    ) => {
+        $(#[doc = $about])*
+        #[derive(Debug, Clone, PartialEq, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct $name {
+            $( $(#[doc = $doc])* pub $field: $type, )*
+        }
+        impl Default for $name {
+            fn default() -> Self {
+                $name { $( $field: $default, )* }
+            }
+        }
+        impl $name {
+            /// What the section is about.
+            pub const ABOUT: &'static [&'static str] = &[$($about),*];
+
+            /// Its settings with their defaults.
+            pub fn settings() -> Vec<Setting> {
+                let defaults = $name::default();
+                vec![$( Setting {
+                    key: stringify!($field),
+                    description: &[$($doc),*],
+                    default: defaults.$field.to_toml(),
+                } ),*]
+            }
+        }
+    };
+}
+
+section! {
+    /// Who may send mail to domains that are not hosted here. Mail for hosted domains is taken from
+    /// everybody.
+    Relay {
+        /// Networks whose hosts may send to anywhere, for instance ["127.0.0.0/8", "2001:db8::/32"].
+        /// With none, this server is no relay.
+        networks: Vec<Network> = Vec::new(),
+    }
+}
+
+section! {
+    /// Receiving mail (RFC 5321).
+    Smtp {
+        /// Largest message. Announced with SIZE (RFC 1870).
+        size_max: Octets = Octets(50 << 20),
+        /// Recipients of one transaction (RFC 5321 §4.5.3.1.8 asks for at least 100).
+        recipients_max: usize = 1000,
+        /// Messages of one session.
+        messages_max: u32 = 10_000,
+        /// How long a client may be silent between commands (RFC 5321 §4.5.3.2.7: at least 5m).
+        command_timeout: Period = Period::minutes(5),
+        /// How long a client may be silent while it sends a message (RFC 5321 §4.5.3.2.5: 3m).
+        content_timeout: Period = Period::minutes(5),
+        /// How long a session may last in all.
+        session_timeout: Period = Period::hours(6),
+        /// Wrong commands of one session before it is ended.
+        errors_max: u32 = 20,
+        /// Received fields of a message before it is taken for a loop (RFC 5321 §6.3: at least 100).
+        hops_max: u32 = 100,
+        /// Whether VRFY answers: "open", "relay" (only to the networks of [relay]) or "off" (252 to all).
+        vrfy: VerifyPolicy = VerifyPolicy::Relay,
+        /// Whether EXPN answers: "open", "relay" or "off".
+        expn: VerifyPolicy = VerifyPolicy::Relay,
+        /// Line feeds or carriage returns alone in a message: "refuse" them, as RFC 5321 §2.3.8 asks and
+        /// as is needed against smuggling, or "accept" them as they are from very old clients.
+        bare_newlines: Leniency = Leniency::Refuse,
+        /// HELO or EHLO without a name: "refuse" (RFC 5321 §4.1.1.1) or "accept".
+        hello_without_name: Leniency = Leniency::Refuse,
+    }
+}
+
+section! {
+    /// Fetching mail (RFC 1939).
+    Pop3 {
+        /// How long a client may be silent (RFC 1939 §3: at least 10m).
+        idle_timeout: Period = Period::minutes(10),
+        /// Offer APOP to accounts that have a shared secret.
+        apop: bool = true,
+        /// Commands that fail before a session is ended.
+        errors_max: u32 = 20,
+    }
+}
+
+section! {
+    /// Sending mail on (RFC 5321 §4.5.4, §5).
+    Delivery {
+        /// Port of other hosts' SMTP servers.
+        port: u16 = 25,
+        /// Ports of single hosts by name, for laboratories: { "mx.south.example" = 2526 }.
+        host_ports: BTreeMap<Domain, u16> = BTreeMap::new(),
+        /// Send everything through this host, like "smarthost.example:587".
+        smarthost: Option<Route> = None,
+        /// Hosts for single domains, in place of the DNS: { "south.example" = "10.0.0.7:25" }.
+        routes: BTreeMap<Domain, Route> = BTreeMap::new(),
+        /// Pauses between attempts; the last one repeats (RFC 5321 §4.5.4.1: at least 30m in general, but
+        /// most failures are over in minutes).
+        retry_after: Vec<Period> = vec![
+            Period::minutes(1), Period::minutes(5), Period::minutes(15), Period::minutes(30), Period::hours(1),
+            Period::hours(2), Period::hours(4),
+        ],
+        /// When to give up and report the failure (RFC 5321 §4.5.4.1: 4 to 5 days at least).
+        expire_after: Period = Period::days(5),
+        /// The same for reports, whose failure is reported to nobody.
+        expire_reports_after: Period = Period::days(2),
+        /// When to tell the sender that it takes long; "0s" turns this off.
+        warn_after: Period = Period::hours(4),
+        /// Connections to all destinations at once.
+        connections: usize = posta_queue::limits::CONNECTIONS_MAX,
+        /// Connections to one destination at once.
+        connections_per_destination: usize = posta_queue::limits::CONNECTIONS_PER_DESTINATION_MAX,
+        /// Messages over one connection.
+        messages_per_connection: u32 = posta_queue::limits::MESSAGES_PER_CONNECTION_MAX,
+        /// How long to wait for a connection.
+        connect_timeout: Period = Period(posta_queue::limits::CONNECT_TIME_MAX),
+        /// How long a connection is kept for more mail to the same destination.
+        idle_timeout: Period = Period(posta_queue::limits::IDLE_CONNECTION_MAX),
+    }
+}
+
+section! {
+    /// What strangers may use up.
+    Limits {
+        /// Connections at once, all together.
+        connections: usize = 20_000,
+        /// Connections at once of one address (IPv6: of one /64).
+        connections_per_address: usize = 100,
+        /// Failures (wrong passwords, abusive sessions) of one address before it is turned away…
+        failures_per_address: u32 = 50,
+        /// … for this long.
+        failures_window: Period = Period::minutes(10),
+        /// Passwords checked at once; each takes some 20 MiB and a processor for some 20 ms.
+        password_checks: usize = 2,
+        /// How long open transactions may go on when the server stops.
+        shutdown_grace: Period = Period::secs(30),
+        /// Recipients that one address may expand to through aliases and lists.
+        expansion_max: usize = 10_000,
+    }
+}
+
+section! {
+    /// The journal of everything decided, which `posta explain` reads.
+    Journal {
+        /// Most that it may take on disk; the oldest goes first.
+        size_max: Octets = Octets(512 << 20),
+        /// How long it is kept.
+        age_max: Period = Period::days(30),
+    }
+}
+
+section! {
+    /// Looking up names.
+    Dns {
+        /// Name servers as "ip:port"; with none, the system's own are used.
+        servers: Vec<SocketAddr> = Vec::new(),
+        /// How long one look-up may take.
+        timeout: Period = Period::secs(5),
+    }
+}
+
+/// Whether VRFY or EXPN answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VerifyPolicy {
+    /// To everybody.
+    Open,
+    /// To the relay networks.
+    Relay,
+    /// To nobody.
+    Off,
+}
+impl fmt::Display for VerifyPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            VerifyPolicy::Open => "open",
+            VerifyPolicy::Relay => "relay",
+            VerifyPolicy::Off => "off",
+        })
+    }
+}
+
+/// What to do with something that is wrong but known to occur.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Leniency {
+    /// Insist on the standard.
+    Refuse,
+    /// Let it through.
+    Accept,
+}
+impl fmt::Display for Leniency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Leniency::Refuse => "refuse",
+            Leniency::Accept => "accept",
+        })
+    }
+}
+
+/// Which protocol a listener speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// RFC 5321.
+    Smtp,
+    /// RFC 1939.
+    Pop3,
+}
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Protocol::Smtp => "smtp",
+            Protocol::Pop3 => "pop3",
+        })
+    }
+}
+
+/// A place where peers connect to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listener {
+    /// What is spoken there.
+    pub protocol: Protocol,
+    /// Where; port 0 takes a free one.
+    pub address: SocketAddr,
+}
+
+/// The whole configuration, as it stands in `posta.toml`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The name by which this host is known to others; it greets with it and stands in `Received:`.
+    pub hostname: Domain,
+    /// The folder where everything is kept.
+    pub data_dir: PathBuf,
+    /// Domains whose mail is kept here; more can be added with `posta domain add`.
+    #[serde(default)]
+    pub domains: Vec<Domain>,
+    /// Who reads mail to postmaster where no account or alias of that name exists.
+    #[serde(default)]
+    pub postmaster: Option<Mailbox>,
+    /// User to become after binding, when started as root: a name or a number.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// Group to become; by default the user's own.
+    #[serde(default)]
+    pub group: Option<String>,
+    /// The file it came from.
+    #[serde(skip)]
+    pub source: Option<PathBuf>,
+    /// Where peers connect to.
+    #[serde(default, rename = "listener")]
+    pub listeners: Vec<Listener>,
+    /// See [`Relay`].
+    #[serde(default)]
+    pub relay: Relay,
+    /// See [`Smtp`].
+    #[serde(default)]
+    pub smtp: Smtp,
+    /// See [`Pop3`].
+    #[serde(default)]
+    pub pop3: Pop3,
+    /// See [`Delivery`].
+    #[serde(default)]
+    pub delivery: Delivery,
+    /// See [`Limits`].
+    #[serde(default)]
+    pub limits: Limits,
+    /// See [`Journal`].
+    #[serde(default)]
+    pub journal: Journal,
+    /// See [`Dns`].
+    #[serde(default)]
+    pub dns: Dns,
+}
+
+impl Config {
+    /// A configuration with the defaults for all but the two settings that have none.
+    pub fn new(hostname: Domain, data_dir: impl Into<PathBuf>) -> Self {
+        Config {
+            hostname,
+            data_dir: data_dir.into(),
+            domains: Vec::new(),
+            postmaster: None,
+            user: None,
+            group: None,
+            source: None,
+            listeners: Vec::new(),
+            relay: Relay::default(),
+            smtp: Smtp::default(),
+            pop3: Pop3::default(),
+            delivery: Delivery::default(),
+            limits: Limits::default(),
+            journal: Journal::default(),
+            dns: Dns::default(),
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! One mail host: everything that its sessions share.
+
+use crate::{
+    config::{Config, Leniency, Protocol, VerifyPolicy},
+    passwords::Passwords,
+    recipients::Directory,
+};
+use posta_journal::Journal;
+use posta_queue::Queue;
+use posta_runtime::{Clock, Entropy, PeerLimits, Peers, Transcript};
+use posta_store::Store;
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, OnceLock, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+use tokio::{net::TcpStream, sync::watch};
+
+/// Gives a transcript for each connection that is to be shown.
+pub trait TranscriptObserver: Send + Sync + 'static {
+    /// A peer connected to us: `local` is our end.
+    fn accepted(
+        &self,
+        protocol: Protocol,
+        local: SocketAddr,
+        peer: SocketAddr,
+    ) -> Option<Box<dyn Transcript>>;
+    /// We connected to a peer.
+    fn connected(&self, peer: &posta_queue::PeerName) -> Option<Box<dyn Transcript>>;
+}
+
+/// What follows from the configuration; a session keeps the one it began with.
+pub(crate) struct Policy {
+    pub(crate) config: Config,
+    pub(crate) smtp: Arc<posta_smtp::server::Settings>,
+    pub(crate) pop3: Arc<posta_pop3::server::Settings>,
+}
+
+impl Policy {
+    pub(crate) fn new(config: Config) -> Arc<Self> {
+        let smtp = Arc::new(smtp_settings(&config));
+        let pop3 = Arc::new(pop3_settings(&config));
+        Arc::new(Policy { config, smtp, pop3 })
+    }
+}
+
+fn smtp_settings(config: &Config) -> posta_smtp::server::Settings {
+    use posta_smtp::server::{BareLineEnd, Settings};
+    let mut settings = Settings::new(config.hostname.clone());
+    let limits = &mut settings.limits;
+    limits.content_octets = config.smtp.size_max.0;
+    limits.recipients = u32::try_from(config.smtp.recipients_max).unwrap_or(u32::MAX);
+    limits.errors = config.smtp.errors_max;
+    limits.command_timeout = config.smtp.command_timeout.0;
+    limits.content_timeout = config.smtp.content_timeout.0;
+    limits.session_timeout = config.smtp.session_timeout.0;
+    limits.shutdown_timeout = config.limits.shutdown_grace.0;
+    settings.extensions.vrfy = config.smtp.vrfy != VerifyPolicy::Off;
+    settings.extensions.expn = config.smtp.expn != VerifyPolicy::Off;
+    settings.quirks.syntax.hello_without_argument = config.smtp.hello_without_name == Leniency::Accept;
+    if config.smtp.bare_newlines == Leniency::Accept {
+        settings.quirks.bare_line_end = BareLineEnd::Normalize;
+    }
+    settings
+}
+
+fn pop3_settings(config: &Config) -> posta_pop3::server::Settings {
+    let mut settings = posta_pop3::server::Settings::new(config.hostname.to_ascii());
+    settings.idle = config.pop3.idle_timeout.0;
+    settings.errors_max = config.pop3.errors_max;
+    settings
+}
+
+/// What the configuration says about peers.
+pub(crate) fn peer_limits(config: &Config) -> PeerLimits {
+    PeerLimits {
+        connections_max: config.limits.connections,
+        connections_per_address_max: config.limits.connections_per_address,
+        failures_per_address_max: config.limits.failures_per_address,
+        failures_window: config.limits.failures_window.0,
+    }
+}
+
+/// What the configuration says about delivery.
+pub(crate) fn queue_settings(config: &Config, listening: &[SocketAddr]) -> posta_queue::Settings {
+    let delivery = &config.delivery;
+    let mut settings = posta_queue::Settings::new(config.hostname.clone());
+    if let Some(postmaster) = &config.postmaster {
+        settings.postmaster = postmaster.clone();
+    }
+    settings.own.endpoints = listening.to_vec();
+    settings.ports.default = delivery.port;
+    settings.ports.by_host = delivery.host_ports.clone();
+    settings.smarthost = delivery.smarthost.as_ref().map(|route| route.0.clone());
+    settings.static_routes =
+        delivery.routes.iter().map(|(domain, route)| (domain.clone(), route.0.clone())).collect();
+    settings.retry.pauses = delivery.retry_after.iter().map(|pause| pause.0).collect();
+    settings.retry.expiry = delivery.expire_after.0;
+    settings.retry.expiry_of_reports = delivery.expire_reports_after.0;
+    settings.retry.delay_warning = (!delivery.warn_after.0.is_zero()).then_some(delivery.warn_after.0);
+    settings.concurrency.total = delivery.connections;
+    settings.concurrency.per_destination = delivery.connections_per_destination;
+    settings.connect_time = delivery.connect_timeout.0;
+    settings.idle_connection = delivery.idle_timeout.0;
+    settings.messages_per_connection = delivery.messages_per_connection;
+    settings
+}
+
+/// One mail host. There may be several in one process: nothing here is process-wide.
+pub(crate) struct Host {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) journal: Journal,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) peers: Arc<Peers>,
+    pub(crate) passwords: Arc<Passwords>,
+    /// Set once, right after it was made: the queue needs the host for its reports.
+    pub(crate) queue: OnceLock<Queue>,
+    pub(crate) transcripts: Option<Arc<dyn TranscriptObserver>>,
+    pub(crate) policy: RwLock<Arc<Policy>>,
+    pub(crate) stop: watch::Sender<bool>,
+    pub(crate) sessions: AtomicU64,
+}
+
+impl Host {
+    pub(crate) fn policy(&self) -> Arc<Policy> {
+        self.policy.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_policy(&self, policy: Arc<Policy>) {
+        *self.policy.write().unwrap_or_else(PoisonError::into_inner) = policy;
+    }
+
+    pub(crate) fn queue(&self) -> &Queue {
+        self.queue.get().expect("the queue is set before anything is accepted")
+    }
+
+    /// The number of the next session: unique in this store, because it begins with the time.
+    pub(crate) fn next_session(&self) -> u64 {
+        self.sessions.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
+        self.stop.subscribe()
+    }
+
+    pub(crate) fn directory<'a>(&'a self, policy: &'a Policy) -> Directory<'a> {
+        Directory {
+            store: &*self.store,
+            hostname: &policy.config.hostname,
+            postmaster: policy.config.postmaster.as_ref(),
+            expansion_max: policy.config.limits.expansion_max,
+        }
+    }
+
+    pub(crate) fn transcript(
+        &self,
+        protocol: Protocol,
+        stream: &TcpStream,
+        peer: SocketAddr,
+    ) -> Option<Box<dyn Transcript>> {
+        let observer = self.transcripts.as_ref()?;
+        observer.accepted(protocol, stream.local_addr().ok()?, peer)
+    }
+}

@@ -1,0 +1,55 @@
+//! Bounds of this crate. What the operator may change stands in [`crate::config`].
+
+use std::time::Duration;
+
+/// How deep aliases and lists may name one another.
+pub const EXPANSION_DEPTH_MAX: usize = 10;
+
+/// Lists with a reverse-path of their own in one transaction: each is a message of its own.
+pub const COPIES_MAX: usize = 20;
+
+/// Lines that VRFY and EXPN answer at most.
+pub const VERIFY_LINES_MAX: usize = 1000;
+
+/// Octets of the header section that are looked through for `Message-ID`.
+pub const MESSAGE_ID_SEARCH_OCTETS_MAX: usize = 64 * 1024;
+
+/// Octets of a `Message-ID` that are kept (RFC 5322 §2.1.1: a line has at most 998).
+pub const MESSAGE_ID_OCTETS_MAX: usize = 998;
+
+/// How long a verified password is remembered, so that a client that polls does not cost a whole
+/// check each time.
+pub const PASSWORD_MEMORY: Duration = Duration::from_secs(300);
+
+/// Verified passwords remembered at once.
+pub const PASSWORDS_REMEMBERED_MAX: usize = 10_000;
+
+/// Logins that may wait for a check of their password; more are told to come back.
+pub const LOGINS_WAITING_MAX: usize = 256;
+
+/// How long the answer to a failed login is held back.
+pub const LOGIN_FAILURE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Octets of a password or APOP secret.
+pub const SECRET_OCTETS_MAX: usize = 512;
+
+/// Octets read from a content at once for POP3.
+pub const CONTENT_READ_OCTETS: usize = 128 * 1024;
+
+/// Octets of one line on the operator's socket.
+pub const ADMIN_LINE_OCTETS_MAX: usize = 16 * 1024 * 1024;
+
+/// How long the operator's client may take for one line.
+pub const ADMIN_LINE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Octets of a full name.
+pub const NAME_OCTETS_MAX: usize = 200;
+
+/// Members of one alias or list.
+pub const MEMBERS_MAX: usize = 100_000;
+
+/// How often a server that stops looks whether all have gone.
+pub const STOP_POLL: Duration = Duration::from_millis(10);
+
+/// Operator's connections at once.
+pub const ADMIN_CONNECTIONS_MAX: usize = 16;

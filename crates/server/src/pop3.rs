@@ -1,0 +1,284 @@
+//! Fetching mail: a POP3 session works on a snapshot of its maildrop (RFC 1939), so several clients at
+//! once are fine and none is locked out.
+
+use crate::{
+    config::Protocol,
+    host::{Host, Policy},
+    limits::{CONTENT_READ_OCTETS, LOGIN_FAILURE_PAUSE},
+};
+use async_trait::async_trait;
+use bytes::Bytes;
+use posta_address::{LocalPart, Mailbox};
+use posta_journal::{Event as Note, SessionKind};
+use posta_pop3::{
+    apop_digest, digests_equal,
+    server::{Answer, Event, LoginFailure, MessageEntry, Question, Session},
+};
+use posta_runtime::{Admission, Handler, Refusal, Service, drive};
+use posta_store::{Account, AccountId, MaildropSnapshot, QueueId, StoreError};
+use posta_wire::Secret;
+use std::{net::SocketAddr, sync::Arc};
+use tokio::net::TcpStream;
+
+/// Takes POP3 connections.
+pub(crate) struct Pop3Service {
+    pub(crate) host: Arc<Host>,
+}
+
+impl Service for Pop3Service {
+    fn serve(&self, mut stream: TcpStream, peer: SocketAddr, admission: Admission) {
+        let host = self.host.clone();
+        let stopping = host.stopping();
+        tokio::spawn(async move {
+            let policy = host.policy();
+            let transcript = host.transcript(Protocol::Pop3, &stream, peer);
+            let mut handler = Pop3Session::new(&host, policy, peer);
+            let timestamp = handler.timestamp();
+            let settings = handler.policy.pop3.clone();
+            let mut session = Session::new(settings, timestamp, host.clock.now());
+            let clock = &*host.clock;
+            drive(&mut session, &mut handler, &mut stream, clock, transcript.as_deref(), stopping).await;
+            handler.finish();
+            drop(admission);
+        });
+    }
+
+    fn refuse(&self, peer: SocketAddr, refusal: Refusal) -> Bytes {
+        let reason = match refusal {
+            Refusal::TotalConnections => "too busy, try again later",
+            Refusal::AddressConnections => "too many connections from you",
+            Refusal::Failures => "too many failures from you, try again later",
+        };
+        // RFC 3206 §4: whether it is worth trying again.
+        let reply = format!("-ERR [SYS/TEMP] {reason}");
+        self.host.journal.note(Note::Refused {
+            session: self.host.next_session(),
+            peer: peer.ip().to_canonical(),
+            stage: "connect".into(),
+            from: None,
+            to: None,
+            message_id: None,
+            reply: reply.clone(),
+            reason: format!("{refusal:?}"),
+        });
+        Bytes::from(reply + "\r\n")
+    }
+}
+
+/// What a session keeps between its questions.
+struct Pop3Session<'a> {
+    host: &'a Host,
+    policy: Arc<Policy>,
+    number: u64,
+    peer: SocketAddr,
+    /// Boxed: a session that is not logged in has none.
+    maildrop: Option<Box<Maildrop>>,
+    retrieved: u32,
+    end: &'static str,
+}
+
+struct Maildrop {
+    account: AccountId,
+    address: Mailbox,
+    snapshot: MaildropSnapshot,
+}
+
+impl<'a> Pop3Session<'a> {
+    fn new(host: &'a Host, policy: Arc<Policy>, peer: SocketAddr) -> Self {
+        let number = host.next_session();
+        Pop3Session { host, policy, number, peer, maildrop: None, retrieved: 0, end: "peer closed" }
+    }
+
+    /// The greeting's timestamp: never twice the same (RFC 1939 §7 APOP).
+    fn timestamp(&self) -> Option<String> {
+        let policy = &self.policy;
+        let random = self.host.entropy.next_u64();
+        let hostname = policy.config.hostname.to_ascii();
+        policy.config.pop3.apop.then(|| format!("<{:x}.{random:x}@{hostname}>", self.number))
+    }
+
+    fn finish(self) {
+        self.host.journal.note(Note::Session {
+            kind: SessionKind::Pop3,
+            session: self.number,
+            peer: self.peer,
+            hello: self.maildrop.map(|maildrop| maildrop.address.to_string()),
+            messages: self.retrieved,
+            end: self.end.into(),
+        });
+    }
+
+    async fn login(&mut self, user: &str, password: &Secret) -> Answer {
+        let account = match self.find_account(user).await {
+            Ok(account) => account,
+            Err(error) => return self.cannot_look(user, &error),
+        };
+        let now = self.host.clock.now();
+        match self.host.passwords.verify(account.as_ref(), password, now).await {
+            Ok(true) => {}
+            Ok(false) => return self.wrong(user, "pass", "wrong name or password").await,
+            Err(_) => return Answer::Login(Err(LoginFailure::Temporary)),
+        }
+        self.open(user, "pass", account).await
+    }
+
+    async fn apop(&mut self, user: &str, timestamp: &str, digest: &[u8; 16]) -> Answer {
+        let account = match self.find_account(user).await {
+            Ok(account) => account,
+            Err(error) => return self.cannot_look(user, &error),
+        };
+        let secret = account.as_ref().and_then(|account| account.apop_secret.as_ref());
+        // Computed in any case, so that the time does not tell who has a secret.
+        let expected = apop_digest(timestamp, secret.map_or("", Secret::expose));
+        if !digests_equal(&expected, digest) || secret.is_none_or(|secret| secret.expose().is_empty()) {
+            return self.wrong(user, "apop", "wrong name or digest").await;
+        }
+        self.open(user, "apop", account).await
+    }
+
+    async fn open(&mut self, user: &str, stage: &str, account: Option<Account>) -> Answer {
+        let Some(account) = account.filter(|account| account.enabled) else {
+            return self.wrong(user, stage, "account disabled").await;
+        };
+        let snapshot = match self.host.store.maildrop(account.id).await {
+            Ok(snapshot) => snapshot,
+            Err(error) => return self.cannot_look(user, &error),
+        };
+        let entries = snapshot.messages.iter().map(|message| MessageEntry {
+            size_octets: message.prefix.len() as u64 + message.content.size_octets,
+            unique_id: message.content.id.to_string(),
+        });
+        let entries = entries.collect();
+        let maildrop = Maildrop { account: account.id, address: account.address, snapshot };
+        self.maildrop = Some(Box::new(maildrop));
+        Answer::Login(Ok(entries))
+    }
+
+    /// By full address; by local-part alone where that is unique among the hosted domains.
+    async fn find_account(&self, user: &str) -> Result<Option<Account>, StoreError> {
+        let store = &self.host.store;
+        if let Ok(mailbox) = Mailbox::parse(user) {
+            return store.account(&mailbox).await;
+        }
+        let Ok(local_part) = LocalPart::from_unquoted(user) else { return Ok(None) };
+        let mut found = None;
+        for settings in store.domains().await? {
+            let mailbox = Mailbox::new(local_part.clone(), settings.domain);
+            let account = store.account(&mailbox).await?;
+            if found.is_some() && account.is_some() {
+                return Ok(None);
+            }
+            found = found.or(account);
+        }
+        Ok(found)
+    }
+
+    /// Every failure is slow, counted, and noted; what exactly was wrong the peer does not hear.
+    async fn wrong(&self, user: &str, stage: &str, reason: &str) -> Answer {
+        let address = self.peer.ip().to_canonical();
+        self.host.peers.note_failure(address, self.host.clock.now());
+        self.note_refused(stage, "-ERR [AUTH]", format!("{reason} ({})", printable(user)));
+        tokio::time::sleep(LOGIN_FAILURE_PAUSE).await;
+        Answer::Login(Err(LoginFailure::Credentials))
+    }
+
+    fn cannot_look(&self, user: &str, error: &StoreError) -> Answer {
+        self.note_refused("pass", "-ERR [SYS/TEMP]", format!("store: {error} ({})", printable(user)));
+        Answer::Login(Err(LoginFailure::Temporary))
+    }
+
+    fn note_refused(&self, stage: &str, reply: &str, reason: String) {
+        self.host.journal.note(Note::Refused {
+            session: self.number,
+            peer: self.peer.ip().to_canonical(),
+            stage: stage.to_owned(),
+            from: None,
+            to: None,
+            message_id: None,
+            reply: reply.to_owned(),
+            reason,
+        });
+    }
+
+    /// The next piece: the prefix first, then the content as it lies in the store.
+    async fn content(&self, index: usize, offset: u64) -> Option<Bytes> {
+        let message = self.maildrop.as_ref()?.snapshot.messages.get(index)?;
+        let prefix_octets = message.prefix.len() as u64;
+        if offset < prefix_octets {
+            return Some(message.prefix.slice(offset as usize..));
+        }
+        let offset = offset - prefix_octets;
+        if offset >= message.content.size_octets {
+            return Some(Bytes::new());
+        }
+        match self.host.store.read(&message.content, offset, CONTENT_READ_OCTETS).await {
+            // Less than there should be is damage, not the end.
+            Ok(octets) if octets.is_empty() => None,
+            Ok(octets) => Some(octets),
+            Err(error) => {
+                tracing::error!(id = %message.content.id, %error, "reading a message");
+                None
+            }
+        }
+    }
+
+    /// The UPDATE state (RFC 1939 §6): removed durably, or not at all.
+    async fn update(&self, deleted: &[usize]) -> bool {
+        let Some(maildrop) = &self.maildrop else { return deleted.is_empty() };
+        if deleted.is_empty() {
+            return true;
+        }
+        let messages = &maildrop.snapshot.messages;
+        let ids: Vec<QueueId> = deleted
+            .iter()
+            .filter_map(|index| messages.get(*index))
+            .map(|message| message.content.id)
+            .collect();
+        if let Err(error) = self.host.store.remove_messages(maildrop.account, &ids).await {
+            tracing::error!(account = %maildrop.address, %error, "removing messages");
+            return false;
+        }
+        ids.iter().for_each(|id| self.note_fetched(maildrop, *id, true));
+        true
+    }
+
+    fn note_fetched(&self, maildrop: &Maildrop, id: QueueId, deleted: bool) {
+        self.host.journal.note(Note::Fetched {
+            session: self.number,
+            account: maildrop.address.clone(),
+            id: id.to_string(),
+            deleted,
+        });
+    }
+}
+
+#[async_trait]
+impl Handler<Session> for Pop3Session<'_> {
+    async fn answer(&mut self, question: Question) -> Answer {
+        match question {
+            Question::Login { user, password } => self.login(&user, &password).await,
+            Question::Apop { user, timestamp, digest } => self.apop(&user, &timestamp, &digest).await,
+            Question::Content { index, offset } => Answer::Content(self.content(index, offset).await),
+            Question::Update { deleted } => Answer::Updated(self.update(&deleted).await),
+        }
+    }
+
+    async fn event(&mut self, event: Event) {
+        match event {
+            Event::Retrieved { index } => {
+                self.retrieved += 1;
+                if let Some(maildrop) = &self.maildrop
+                    && let Some(message) = maildrop.snapshot.messages.get(index)
+                {
+                    self.note_fetched(maildrop, message.content.id, false);
+                }
+            }
+            Event::Ended { reason } => self.end = reason,
+        }
+    }
+}
+
+/// What a stranger typed, as the journal keeps it.
+fn printable(text: &str) -> String {
+    text.chars().take(100).map(|c| if c.is_control() { '?' } else { c }).collect()
+}

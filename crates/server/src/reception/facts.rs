@@ -1,0 +1,118 @@
+//! Step one: what has to be known before anything is decided.
+
+use crate::{
+    config::Network,
+    recipients::{Directory, Expansion, Place, Resolution, Target},
+};
+use posta_address::ForwardPath;
+use posta_smtp::server::MailParameters;
+use posta_store::{Store, StoreError};
+use posta_wire::ContentFacts;
+use std::net::IpAddr;
+
+/// About the peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerFacts {
+    /// Where it is.
+    pub address: IpAddr,
+    /// The relay network that it belongs to.
+    pub relay_network: Option<Network>,
+}
+
+impl PeerFacts {
+    /// Looks whether the address lies in one of the networks.
+    pub fn gather(address: IpAddr, relay_networks: &[Network]) -> Self {
+        let address = address.to_canonical();
+        let relay_network = relay_networks.iter().find(|network| network.contains(address)).copied();
+        PeerFacts { address, relay_network }
+    }
+}
+
+/// About one recipient of the envelope.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecipientFacts {
+    /// Whether the peer may send to anywhere.
+    pub relay_network: Option<Network>,
+    /// Whom it stands for; `None` when that can't be found out now.
+    pub resolution: Option<Resolution>,
+    /// Of those, who has no room for a message of the announced size.
+    pub full: Vec<Full>,
+    /// Final recipients that the transaction has already.
+    pub recipients_before: usize,
+    /// Final recipients that one transaction may have.
+    pub recipients_max: usize,
+    /// Messages that the transaction would become, because of lists with owners.
+    pub copies: usize,
+}
+
+/// A maildrop without room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Full {
+    /// The place among the expansion's targets.
+    pub target: usize,
+    /// Whether the message would not even fit into an empty maildrop.
+    pub never_fits: bool,
+}
+
+impl RecipientFacts {
+    /// Looks up the recipient, then all the quotas concerned.
+    pub async fn gather(
+        directory: &Directory<'_>,
+        peer: &PeerFacts,
+        path: &ForwardPath,
+        parameters: &MailParameters,
+    ) -> (Self, Option<StoreError>) {
+        let mut facts = RecipientFacts {
+            relay_network: peer.relay_network,
+            resolution: None,
+            full: Vec::new(),
+            recipients_before: 0,
+            recipients_max: usize::MAX,
+            copies: 1,
+        };
+        let resolution = match directory.resolve(path).await {
+            Ok(resolution) => resolution,
+            Err(error) => return (facts, Some(error)),
+        };
+        if let Resolution::Here(Expansion { targets, .. }) = &resolution {
+            // RFC 1870 §6.1: the announced size lets us refuse before the message is sent.
+            match full_maildrops(directory.store, targets, parameters.size_octets.unwrap_or(0)).await {
+                Ok(full) => facts.full = full,
+                Err(error) => return (facts, Some(error)),
+            }
+        }
+        facts.resolution = Some(resolution);
+        (facts, None)
+    }
+}
+
+/// Which of these have no room for so many octets more.
+pub async fn full_maildrops(
+    store: &dyn Store,
+    targets: &[Target],
+    size_octets: u64,
+) -> Result<Vec<Full>, StoreError> {
+    let mut full = Vec::new();
+    for (index, target) in targets.iter().enumerate() {
+        let Place::Maildrop { account, quota_octets: Some(quota) } = target.place else { continue };
+        let usage = store.usage(account).await?;
+        // A maildrop that is full to the last octet takes no more, even where the size is not known.
+        if usage.octets + size_octets.max(1) > quota {
+            full.push(Full { target: index, never_fits: size_octets > quota });
+        }
+    }
+    Ok(full)
+}
+
+/// About a whole message, once it is here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageFacts {
+    /// What was found while it came in.
+    pub content: ContentFacts,
+    /// `Received:` fields that a message may have.
+    pub hops_max: u32,
+    /// Recipients that have room for it, or need none.
+    pub recipients_with_room: usize,
+    /// Whether the message is larger than the quota of every recipient.
+    pub never_fits: bool,
+}

@@ -1,0 +1,13 @@
+//! Reception in four steps: gather facts (asynchronously, in parallel) → judge (a pure function) →
+//! commit (the store) → reply. One file each.
+
+pub mod commit;
+pub mod facts;
+pub mod judge;
+mod message_id;
+pub mod replies;
+mod session;
+pub(crate) mod transaction;
+pub mod verify;
+
+pub(crate) use session::SmtpService;

@@ -1,0 +1,49 @@
+//! Step four: what the peer hears. Replies that come from policy; those of the protocol itself stand
+//! in [`posta_smtp::replies`], which also has the ones that both need.
+
+pub use posta_smtp::replies::{
+    CANNOT_VERIFY, LOCAL_ERROR, LOOP_DETECTED as ROUTING_LOOP, MAILBOX_FULL, MAILBOX_UNKNOWN,
+    MESSAGE_ACCEPTED, RECIPIENT_OK, REFUSED_BY_POLICY, RELAYING_DENIED, SENDER_OK, SERVER_BUSY,
+    START_CONTENT, SYSTEM_FULL, Standard, TOO_MANY_CONNECTIONS, TOO_MANY_RECIPIENTS,
+};
+use posta_smtp::{EnhancedStatus, Reply};
+use posta_store::{QueueId, StoreError};
+use std::borrow::Cow;
+
+const fn standard(code: u16, (subject, detail): (u16, u16), text: &'static str) -> Standard {
+    let enhanced = Some(EnhancedStatus::new((code / 100) as u8, subject, detail));
+    Standard { code, enhanced, text }
+}
+
+/// An address that guessed passwords or abused sessions.
+pub const TOO_MANY_FAILURES: Standard = standard(421, (7, 0), "Too many failures from you, try again later");
+/// A session with very many messages (RFC 5321 §4.5.3.1.10 in spirit: come again).
+pub const TOO_MANY_MESSAGES: Standard = standard(452, (7, 0), "Too many messages in one session");
+/// The account is closed (X.2.1 mailbox disabled).
+pub const MAILBOX_DISABLED: Standard = standard(550, (2, 1), "Mailbox disabled");
+/// More than the maildrop may ever hold (X.2.2 mailbox full).
+pub const QUOTA_EXCEEDED: Standard = standard(552, (2, 2), "Message larger than the mailbox may be");
+/// A list or alias out of bounds (X.2.4 mailing list expansion problem).
+pub const EXPANSION_TOO_LARGE: Standard = standard(550, (2, 4), "Address stands for too many recipients");
+/// VRFY: several fit (X.1.4 destination mailbox address ambiguous).
+pub const AMBIGUOUS: Standard = standard(553, (1, 4), "Ambiguous; possibilities are");
+/// VRFY and EXPN: nobody fits.
+pub const NOBODY: Standard = standard(550, (1, 1), "String does not match anything");
+/// EXPN of a person (RFC 5321 §3.5.2).
+pub const NOT_A_LIST: Standard = standard(550, (2, 4), "That is a user name, not a mailing list");
+
+/// RFC 5321 §4.2.5: from here on the message is ours.
+pub fn accepted(id: QueueId) -> Reply {
+    MESSAGE_ACCEPTED.with(format!("Message accepted as {id}"))
+}
+
+/// The store could not do it; the peer keeps the message and comes again.
+pub fn store_failed(_error: &StoreError) -> Reply {
+    // What exactly failed is the operator's business; the journal has it.
+    LOCAL_ERROR.reply()
+}
+
+/// Several lines under one code.
+pub fn lines(standard: Standard, lines: Vec<Cow<'static, str>>) -> Reply {
+    Reply { code: standard.code, enhanced: standard.enhanced, lines }
+}

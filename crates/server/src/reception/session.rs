@@ -1,0 +1,314 @@
+//! One SMTP session: its questions are led through the four steps.
+
+use super::{
+    commit::{self, Arrived, Hop, Origin},
+    facts::{MessageFacts, PeerFacts, RecipientFacts},
+    judge::{self, Verdict},
+    replies,
+    transaction::{Copy, Transaction},
+    verify,
+};
+use crate::{
+    config::Protocol,
+    host::{Host, Policy},
+};
+use async_trait::async_trait;
+use bytes::Bytes;
+use posta_address::{ForwardPath, ReversePath};
+use posta_journal::{Event as Note, SessionKind};
+use posta_runtime::{Admission, Handler, Refusal, Service, drive};
+use posta_smtp::{
+    Reply, TransmissionType,
+    server::{Answer, Event, MailParameters, Question, Session},
+};
+use posta_store::StoreError;
+use posta_wire::ContentFacts;
+use std::{net::SocketAddr, sync::Arc};
+use tokio::net::TcpStream;
+
+/// Takes SMTP connections.
+pub(crate) struct SmtpService {
+    pub(crate) host: Arc<Host>,
+}
+
+impl Service for SmtpService {
+    fn serve(&self, mut stream: TcpStream, peer: SocketAddr, admission: Admission) {
+        let host = self.host.clone();
+        let stopping = host.stopping();
+        tokio::spawn(async move {
+            let policy = host.policy();
+            let transcript = host.transcript(Protocol::Smtp, &stream, peer);
+            let mut session = Session::new(policy.smtp.clone(), host.clock.now());
+            let mut handler = SmtpSession::new(&host, policy, peer);
+            let clock = &*host.clock;
+            drive(&mut session, &mut handler, &mut stream, clock, transcript.as_deref(), stopping).await;
+            handler.finish();
+            drop(admission);
+        });
+    }
+
+    fn refuse(&self, peer: SocketAddr, refusal: Refusal) -> Bytes {
+        let Verdict::Refuse { reply, reason } = judge::connection(refusal) else { return Bytes::new() };
+        let host = &self.host;
+        host.journal.note(Note::Refused {
+            session: host.next_session(),
+            peer: peer.ip().to_canonical(),
+            stage: "connect".into(),
+            from: None,
+            to: None,
+            message_id: None,
+            reply: one_line(&reply),
+            reason,
+        });
+        // RFC 5321 §3.8: 421 may come in place of the greeting; it has one line.
+        Bytes::from(format!("{}\r\n", one_line(&reply)))
+    }
+}
+
+/// What a session keeps between its questions.
+pub(crate) struct SmtpSession<'a> {
+    host: &'a Host,
+    policy: Arc<Policy>,
+    number: u64,
+    peer: SocketAddr,
+    facts: PeerFacts,
+    hello: String,
+    extended: bool,
+    /// Boxed: an idle session has none.
+    transaction: Option<Box<Transaction>>,
+    /// Where the content goes, after DATA.
+    copies: Vec<Copy>,
+    /// The store refused a piece of the content; said at the final dot.
+    content_failed: Option<StoreError>,
+    messages: u32,
+    end: &'static str,
+}
+
+impl<'a> SmtpSession<'a> {
+    pub(crate) fn new(host: &'a Host, policy: Arc<Policy>, peer: SocketAddr) -> Self {
+        let facts = PeerFacts::gather(peer.ip(), &policy.config.relay.networks);
+        SmtpSession {
+            host,
+            policy,
+            number: host.next_session(),
+            peer,
+            facts,
+            hello: String::new(),
+            extended: false,
+            transaction: None,
+            copies: Vec::new(),
+            content_failed: None,
+            messages: 0,
+            end: "peer closed",
+        }
+    }
+
+    /// Notes that the session is over.
+    fn finish(self) {
+        if self.end == "too many errors" {
+            self.host.peers.note_failure(self.facts.address, self.host.clock.now());
+        }
+        self.host.journal.note(Note::Session {
+            kind: SessionKind::Smtp,
+            session: self.number,
+            peer: self.peer,
+            hello: (!self.hello.is_empty()).then_some(self.hello),
+            messages: self.messages,
+            end: self.end.into(),
+        });
+    }
+
+    fn mail(&mut self, reverse_path: ReversePath, parameters: MailParameters) -> Reply {
+        if self.messages >= self.policy.config.smtp.messages_max {
+            let reply = replies::TOO_MANY_MESSAGES.reply();
+            return self.refused("mail", None, reply, "messages_max: a session has a limited number");
+        }
+        self.transaction = Some(Box::new(Transaction::new(reverse_path, parameters)));
+        self.content_failed = None;
+        replies::SENDER_OK.reply()
+    }
+
+    async fn recipient(&mut self, path: ForwardPath) -> Reply {
+        let Some(transaction) = &self.transaction else { return replies::LOCAL_ERROR.reply() };
+        let directory = self.host.directory(&self.policy);
+        let gathering = RecipientFacts::gather(&directory, &self.facts, &path, &transaction.parameters);
+        let (mut facts, error) = gathering.await;
+        facts.recipients_before = transaction.targets.len();
+        facts.recipients_max = self.policy.config.smtp.recipients_max.max(transaction.recipients.len());
+        if let Some(crate::recipients::Resolution::Here(expansion)) = &facts.resolution {
+            facts.copies = transaction.reverse_paths(&expansion.targets).len();
+        }
+        match (judge::recipient(&facts), facts.resolution) {
+            (Verdict::Accept { reason }, Some(resolution)) => {
+                if let Some(transaction) = &mut self.transaction {
+                    transaction.add(path, resolution, reason);
+                }
+                replies::RECIPIENT_OK.reply()
+            }
+            (Verdict::Accept { .. }, None) => replies::LOCAL_ERROR.reply(),
+            (Verdict::Refuse { reply, mut reason }, _) => {
+                if let Some(error) = error {
+                    reason = format!("{reason}: {error}");
+                }
+                self.refused("rcpt", Some(path), reply, &reason)
+            }
+        }
+    }
+
+    async fn data(&mut self) -> Reply {
+        let Some(transaction) = &self.transaction else { return replies::LOCAL_ERROR.reply() };
+        let utf8 = transaction.parameters.smtputf8;
+        let with = TransmissionType { extended: self.extended, utf8, ..TransmissionType::default() };
+        let hop = Hop { hello_name: &self.hello, peer: self.facts.address, with };
+        match commit::open(self.host, Some(hop), transaction).await {
+            Ok(copies) => {
+                self.copies = copies;
+                replies::START_CONTENT.reply()
+            }
+            Err(error) => {
+                let reply = replies::store_failed(&error);
+                self.refused("data", None, reply, &format!("store: {error}"))
+            }
+        }
+    }
+
+    async fn content(&mut self, octets: Bytes) {
+        let Some(transaction) = &mut self.transaction else { return };
+        if self.content_failed.is_some() {
+            return;
+        }
+        transaction.message_id.look_at(&octets);
+        for copy in &mut self.copies {
+            if let Err(error) = copy.writer.write(octets.clone()).await {
+                self.content_failed = Some(error);
+                return;
+            }
+        }
+    }
+
+    async fn end_of_data(&mut self, content: ContentFacts) -> Reply {
+        let Some(mut transaction) = self.transaction.take() else { return replies::LOCAL_ERROR.reply() };
+        if let Some(error) = self.content_failed.take() {
+            return self.commit_failed(transaction, &error);
+        }
+        let room = match commit::make_room(self.host, &mut transaction, content.size_octets).await {
+            Ok(room) => room,
+            Err(error) => return self.commit_failed(transaction, &error),
+        };
+        let verdict = judge::message(&MessageFacts {
+            content,
+            hops_max: self.policy.config.smtp.hops_max,
+            recipients_with_room: room.recipients,
+            never_fits: room.never_fits,
+        });
+        if let Verdict::Refuse { reply, reason } = verdict {
+            self.transaction = Some(transaction);
+            return self.refused("end-of-data", None, reply, &reason);
+        }
+        let origin = Origin { session: Some(self.number), peer: Some(self.facts.address) };
+        let copies = std::mem::take(&mut self.copies);
+        let changes = Vec::new();
+        let arrived = Arrived { transaction: *transaction, copies, content, origin, changes };
+        match commit::commit(self.host, arrived).await {
+            Ok(id) => {
+                self.messages += 1;
+                replies::accepted(id)
+            }
+            Err(error) => {
+                let reply = replies::store_failed(&error);
+                self.refused("end-of-data", None, reply, &format!("store: {error}"))
+            }
+        }
+    }
+
+    fn commit_failed(&mut self, transaction: Box<Transaction>, error: &StoreError) -> Reply {
+        self.transaction = Some(transaction);
+        let reply = replies::store_failed(error);
+        self.refused("end-of-data", None, reply, &format!("store: {error}"))
+    }
+
+    async fn verify(&mut self, argument: &str) -> Reply {
+        if !judge::may_verify(self.policy.config.smtp.vrfy, &self.facts) {
+            return replies::CANNOT_VERIFY.reply();
+        }
+        let directory = self.host.directory(&self.policy);
+        verify::verify(&directory, argument).await.unwrap_or_else(|_| replies::LOCAL_ERROR.reply())
+    }
+
+    async fn expand(&mut self, argument: &str) -> Reply {
+        if !judge::may_verify(self.policy.config.smtp.expn, &self.facts) {
+            return replies::REFUSED_BY_POLICY.reply();
+        }
+        let directory = self.host.directory(&self.policy);
+        verify::expand(&directory, argument).await.unwrap_or_else(|_| replies::LOCAL_ERROR.reply())
+    }
+
+    fn refused(&mut self, stage: &str, to: Option<ForwardPath>, reply: Reply, reason: &str) -> Reply {
+        self.note_refused(stage, to, &reply, reason);
+        reply
+    }
+
+    fn note_refused(&mut self, stage: &str, to: Option<ForwardPath>, reply: &Reply, reason: &str) {
+        let transaction = self.transaction.as_deref_mut();
+        let (from, message_id) = match transaction {
+            Some(transaction) => {
+                (Some(transaction.reverse_path.clone()), std::mem::take(&mut transaction.message_id).finish())
+            }
+            None => (None, None),
+        };
+        self.host.journal.note(Note::Refused {
+            session: self.number,
+            peer: self.facts.address,
+            stage: stage.to_owned(),
+            from,
+            to,
+            message_id,
+            reply: one_line(reply),
+            reason: reason.to_owned(),
+        });
+    }
+}
+
+#[async_trait]
+impl Handler<Session> for SmtpSession<'_> {
+    async fn answer(&mut self, question: Question) -> Answer {
+        Answer(match question {
+            Question::Greeting => self.policy.smtp.greeting(),
+            Question::Hello(hello) => {
+                let reply = self.policy.smtp.welcome(&hello);
+                self.extended = hello.extended;
+                self.hello = hello.name;
+                reply
+            }
+            Question::Mail { reverse_path, parameters } => self.mail(reverse_path, parameters),
+            Question::Recipient { forward_path, .. } => self.recipient(forward_path).await,
+            Question::Data => self.data().await,
+            Question::EndOfData(facts) => self.end_of_data(facts).await,
+            Question::Verify(argument) => self.verify(&argument).await,
+            Question::Expand(argument) => self.expand(&argument).await,
+        })
+    }
+
+    async fn event(&mut self, event: Event) {
+        match event {
+            Event::Content(octets) => self.content(octets).await,
+            Event::Aborted { .. } => {
+                self.transaction = None;
+                self.copies = Vec::new();
+            }
+            Event::Refused { stage, reply } => {
+                self.note_refused(stage, None, &reply, "protocol: refused by the session itself");
+            }
+            Event::Ended { reason } => self.end = reason,
+        }
+    }
+}
+
+/// A reply as the journal keeps it.
+fn one_line(reply: &Reply) -> String {
+    let text = reply.lines.join(" / ");
+    match reply.enhanced {
+        Some(enhanced) => format!("{} {enhanced} {text}", reply.code),
+        None => format!("{} {text}", reply.code),
+    }
+}

@@ -1,0 +1,136 @@
+//! A mail transaction on its way: from MAIL to the final dot (RFC 5321 §3.3).
+
+use super::message_id::MessageIdSearch;
+use crate::recipients::{Dropped, Expansion, Place, Resolution, Step, Target};
+use posta_address::{ForwardPath, Mailbox, ReversePath};
+use posta_smtp::server::MailParameters;
+use posta_store::ContentWriter;
+use std::collections::HashSet;
+
+/// What is gathered.
+pub(crate) struct Transaction {
+    pub(crate) reverse_path: ReversePath,
+    pub(crate) parameters: MailParameters,
+    /// As the envelope has them, accepted ones only.
+    pub(crate) recipients: Vec<ForwardPath>,
+    /// Final recipients, each once, with the place of the envelope's recipient they came from.
+    pub(crate) targets: Vec<(usize, Target)>,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) dropped: Vec<Dropped>,
+    /// Why it may come in, recipient by recipient; most often always the same.
+    pub(crate) reasons: Vec<String>,
+    pub(crate) message_id: MessageIdSearch,
+}
+
+/// One message that the transaction becomes. It is one, except where lists have reverse-paths of
+/// their own (RFC 5321 §3.9.2).
+pub(crate) struct Copy {
+    pub(crate) reverse_path: ReversePath,
+    pub(crate) writer: Box<dyn ContentWriter>,
+    /// Octets of the trace field on top.
+    pub(crate) trace_octets: u64,
+    pub(crate) trace_longest_line: u64,
+}
+
+impl Transaction {
+    pub(crate) fn new(reverse_path: ReversePath, parameters: MailParameters) -> Self {
+        Transaction {
+            reverse_path,
+            parameters,
+            recipients: Vec::new(),
+            targets: Vec::new(),
+            steps: Vec::new(),
+            dropped: Vec::new(),
+            reasons: Vec::new(),
+            message_id: MessageIdSearch::default(),
+        }
+    }
+
+    /// Takes an accepted recipient with all that it stands for.
+    pub(crate) fn add(&mut self, path: ForwardPath, resolution: Resolution, reason: String) {
+        let place = self.recipients.len();
+        self.recipients.push(path);
+        if self.reasons.last() != Some(&reason) {
+            self.reasons.push(reason);
+        }
+        match resolution {
+            Resolution::Here(Expansion { targets, steps, dropped }) => {
+                self.steps.extend(steps);
+                self.dropped.extend(dropped);
+                self.add_targets(place, targets);
+            }
+            Resolution::Elsewhere(mailbox) => {
+                let target =
+                    Target { mailbox, place: Place::Elsewhere, list_owner: None, through_list: false };
+                self.add_targets(place, vec![target]);
+            }
+            Resolution::Unknown | Resolution::Disabled | Resolution::TooMany => {}
+        }
+    }
+
+    /// Nobody gets a message twice because two addresses lead to the same maildrop.
+    fn add_targets(&mut self, place: usize, targets: Vec<Target>) {
+        const FEW: usize = 16;
+        if self.targets.len() + targets.len() <= FEW {
+            for target in targets {
+                if !self.targets.iter().any(|(_, known)| is_same(known, &target)) {
+                    self.targets.push((place, target));
+                }
+            }
+            return;
+        }
+        let known: HashSet<String> = self.targets.iter().map(|(_, target)| identity(target)).collect();
+        let fresh = targets.into_iter().filter(|target| !known.contains(&identity(target)));
+        self.targets.extend(fresh.map(|target| (place, target)));
+    }
+
+    /// The reverse-path under which a target's message goes.
+    pub(crate) fn reverse_path_for(&self, target: &Target) -> ReversePath {
+        match (&self.reverse_path, &target.list_owner) {
+            // A report stays a report: nobody is to hear of its failure (RFC 5321 §4.5.5).
+            (ReversePath::Null, _) | (_, None) => self.reverse_path.clone(),
+            (ReversePath::Mailbox(_), Some(owner)) => ReversePath::Mailbox(owner.clone()),
+        }
+    }
+
+    /// All reverse-paths under which the message goes, each once; with the envelope's own first
+    /// where it is used.
+    pub(crate) fn reverse_paths(&self, more: &[Target]) -> Vec<ReversePath> {
+        let mut paths: Vec<ReversePath> = Vec::with_capacity(1);
+        for target in self.targets.iter().map(|(_, target)| target).chain(more) {
+            let path = self.reverse_path_for(target);
+            if !paths.contains(&path) {
+                paths.push(path);
+            }
+        }
+        if paths.is_empty() {
+            paths.push(self.reverse_path.clone());
+        }
+        paths
+    }
+}
+
+fn is_same(one: &Target, other: &Target) -> bool {
+    match (&one.place, &other.place) {
+        (Place::Maildrop { account: one, .. }, Place::Maildrop { account: other, .. }) => one == other,
+        (Place::Elsewhere, Place::Elsewhere) => one.mailbox == other.mailbox,
+        _ => false,
+    }
+}
+
+fn identity(target: &Target) -> String {
+    match &target.place {
+        Place::Maildrop { account, .. } => account.0.to_string(),
+        Place::Elsewhere => target.mailbox.to_string(),
+    }
+}
+
+/// The prefix of a message in a maildrop: who sent it (RFC 5321 §4.4).
+pub(crate) fn return_path_prefix(reverse_path: &ReversePath) -> bytes::Bytes {
+    format!("Return-Path: {reverse_path}\r\n").into()
+}
+
+/// The recipient as the envelope had it, where that differs from the final one.
+pub(crate) fn original_if_different(path: &ForwardPath, mailbox: &Mailbox) -> Option<ForwardPath> {
+    (path.mailbox() != Some(mailbox)).then(|| path.clone())
+}

@@ -1,0 +1,417 @@
+//! A server: started, reloaded, stopped.
+
+use crate::{
+    admin::{AdminSocket, Control, Desk, StatusInfo},
+    bounces::Bounces,
+    config::{Config, ConfigError, Protocol},
+    host::{Host, Policy, TranscriptObserver, peer_limits, queue_settings},
+    limits::STOP_POLL,
+    passwords::Passwords,
+    pop3::Pop3Service,
+    reception::SmtpService,
+    storage,
+};
+use async_trait::async_trait;
+use jiff::Timestamp;
+use posta_dns::{DnsError, DnsResolver, Resolver};
+use posta_journal::{Journal, JournalError, LogObserver};
+use posta_queue::{Parts, Queue, TranscriptFactory};
+use posta_runtime::{
+    Clock, Entropy, Network, OsEntropy, Peers, Service, SystemClock, TcpNetwork, bind, listen,
+};
+use posta_store::{DirectoryChange, DomainSettings, Store, StoreError};
+use std::{
+    io,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, atomic::AtomicU64},
+    time::Duration,
+};
+use thiserror::Error;
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+
+/// What separates `user` from `tag` in domains named by the configuration.
+const SUBADDRESS_SEPARATOR: char = '+';
+
+/// Why a server could not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// An address could not be listened at.
+    #[error("listening for {protocol} at {address}: {source}")]
+    Bind {
+        /// What was to be spoken there.
+        protocol: Protocol,
+        /// Where.
+        address: SocketAddr,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The store could not be opened.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// The journal could not be opened.
+    #[error("{0}")]
+    Journal(#[from] JournalError),
+    /// The operator's socket could not be opened.
+    #[error("the operator's socket {path}: {source}")]
+    AdminSocket {
+        /// Where.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// Names can't be looked up.
+    #[error("looking up names: {0}")]
+    Dns(#[from] DnsError),
+}
+
+/// Everything outside that a server uses. [`World::default`] is the real one.
+pub struct World {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// How other hosts are reached.
+    pub network: Arc<dyn Network>,
+    /// The DNS, in place of what the configuration says.
+    pub resolver: Option<Arc<dyn Resolver>>,
+    /// The journal, in place of the one in the data folder.
+    pub journal: Option<Journal>,
+    /// The store, in place of the one in the data folder.
+    pub store: Option<Arc<dyn Store>>,
+    /// Shows dialogues.
+    pub transcripts: Option<Arc<dyn TranscriptObserver>>,
+    /// Sockets that were bound before (as root); else they are bound at the start.
+    pub sockets: Option<Sockets>,
+    /// Whether every event of the journal is also logged.
+    pub log_events: bool,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        World {
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(OsEntropy),
+            network: Arc::new(TcpNetwork),
+            resolver: None,
+            journal: None,
+            store: None,
+            transcripts: None,
+            sockets: None,
+            log_events: true,
+        }
+    }
+}
+
+/// Listening sockets; made without an async runtime.
+#[derive(Debug)]
+pub struct Sockets(Vec<(Protocol, std::net::TcpListener)>);
+
+impl Sockets {
+    /// Binds all listeners of a configuration.
+    pub fn bind(config: &Config) -> Result<Self, StartError> {
+        let bound = config.listeners.iter().map(|listener| {
+            let address = listener.address;
+            let failed = |source| StartError::Bind { protocol: listener.protocol, address, source };
+            bind(address).map(|socket| (listener.protocol, socket)).map_err(failed)
+        });
+        bound.collect::<Result<_, _>>().map(Sockets)
+    }
+
+    fn addresses(&self) -> Vec<(Protocol, SocketAddr)> {
+        let address = |(protocol, socket): &(Protocol, std::net::TcpListener)| {
+            socket.local_addr().ok().map(|address| (*protocol, address))
+        };
+        self.0.iter().filter_map(address).collect()
+    }
+}
+
+/// Starts servers.
+pub struct Server;
+
+impl Server {
+    /// Opens the store and starts to listen and to deliver.
+    pub async fn start(config: Config, world: World) -> Result<Running, StartError> {
+        let sockets = match world.sockets {
+            Some(sockets) => sockets,
+            None => Sockets::bind(&config)?,
+        };
+        let addresses = sockets.addresses();
+        let clock = world.clock;
+        let timestamps = {
+            let clock = clock.clone();
+            Arc::new(move || clock.timestamp())
+        };
+        let opened = match world.store {
+            Some(store) => storage::Opened { store, check: None },
+            None => storage::open(&config.data_dir, timestamps.clone()).await?,
+        };
+        let journal_folder = config.data_dir.join("journal");
+        let journal = match world.journal {
+            Some(journal) => journal,
+            None => Journal::open(storage::journal_settings(&config), timestamps)?,
+        };
+        if world.log_events {
+            journal.observe(Arc::new(LogObserver));
+        }
+        let resolver = match world.resolver {
+            Some(resolver) => resolver,
+            None => system_resolver(&config)?,
+        };
+        ensure_domains(&*opened.store, &config).await?;
+
+        let started_at = clock.timestamp();
+        let passwords = Passwords::new(config.limits.password_checks, &*world.entropy);
+        let host = Arc::new(Host {
+            store: opened.store.clone(),
+            journal: journal.clone(),
+            clock: clock.clone(),
+            entropy: world.entropy.clone(),
+            peers: Peers::new(peer_limits(&config)),
+            passwords: passwords.clone(),
+            queue: OnceLock::new(),
+            transcripts: world.transcripts.clone(),
+            policy: RwLock::new(Policy::new(config.clone())),
+            stop: watch::channel(false).0,
+            sessions: AtomicU64::new(u64::try_from(started_at.as_microsecond()).unwrap_or(1)),
+        });
+        let smtp_addresses = of_protocol(&addresses, Protocol::Smtp);
+        let queue = Queue::start(Parts {
+            store: opened.store.clone(),
+            resolver,
+            network: world.network,
+            clock: clock.clone(),
+            entropy: world.entropy.clone(),
+            journal: journal.clone(),
+            reinjection: Arc::new(Bounces { host: Arc::downgrade(&host) }),
+            transcripts: world.transcripts.map(transcript_factory),
+            settings: queue_settings(&config, &smtp_addresses),
+        })
+        .await?;
+        host.queue.get_or_init(|| queue.clone());
+
+        let mut running = Running {
+            shared: Arc::new(Shared {
+                host: host.clone(),
+                addresses,
+                started_at,
+                stop_requested: watch::channel(false).0,
+            }),
+            tasks: Mutex::new(Vec::new()),
+            admin: None,
+        };
+        running.listen(sockets)?;
+        let desk = Desk {
+            store: opened.store,
+            check: opened.check,
+            queue: Some(queue),
+            journal,
+            journal_folder,
+            passwords,
+            entropy: world.entropy,
+            clock,
+        };
+        running.open_admin_socket(&config, desk)?;
+        Ok(running)
+    }
+}
+
+fn of_protocol(addresses: &[(Protocol, SocketAddr)], wanted: Protocol) -> Vec<SocketAddr> {
+    addresses.iter().filter(|(protocol, _)| *protocol == wanted).map(|(_, address)| *address).collect()
+}
+
+fn transcript_factory(observer: Arc<dyn TranscriptObserver>) -> TranscriptFactory {
+    Arc::new(move |peer| observer.connected(peer))
+}
+
+fn system_resolver(config: &Config) -> Result<Arc<dyn Resolver>, DnsError> {
+    Ok(if config.dns.servers.is_empty() {
+        Arc::new(DnsResolver::system()?)
+    } else {
+        Arc::new(DnsResolver::with_patience(&config.dns.servers, config.dns.timeout.0)?)
+    })
+}
+
+/// Domains named by the configuration are hosted; their settings in the store stay as they are.
+async fn ensure_domains(store: &dyn Store, config: &Config) -> Result<(), StoreError> {
+    for domain in &config.domains {
+        if store.domain(domain).await?.is_none() {
+            let settings = DomainSettings {
+                domain: domain.clone(),
+                catch_all: None,
+                subaddress_separator: Some(SUBADDRESS_SEPARATOR),
+            };
+            store.change_directory(DirectoryChange::PutDomain(settings)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// A running server. Dropping it does not stop it gracefully: call [`Running::shutdown`].
+pub struct Running {
+    shared: Arc<Shared>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+    admin: Option<AdminSocket>,
+}
+
+struct Shared {
+    host: Arc<Host>,
+    addresses: Vec<(Protocol, SocketAddr)>,
+    started_at: Timestamp,
+    stop_requested: watch::Sender<bool>,
+}
+
+impl Running {
+    /// Where it listens; free ports are filled in.
+    pub fn addresses(&self) -> &[(Protocol, SocketAddr)] {
+        &self.shared.addresses
+    }
+
+    /// The first listener of a protocol.
+    pub fn address(&self, protocol: Protocol) -> Option<SocketAddr> {
+        self.shared.addresses.iter().find(|(spoken, _)| *spoken == protocol).map(|(_, address)| *address)
+    }
+
+    /// Its store.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.shared.host.store
+    }
+
+    /// Its queue.
+    pub fn queue(&self) -> &Queue {
+        self.shared.host.queue()
+    }
+
+    /// Its journal.
+    pub fn journal(&self) -> &Journal {
+        &self.shared.host.journal
+    }
+
+    /// Connections that peers have open now.
+    pub fn connections(&self) -> usize {
+        self.shared.host.peers.connections()
+    }
+
+    /// Follows another configuration, without touching sessions that are open. Returns what of it
+    /// needs a restart, in words.
+    pub async fn reload(&self, config: Config) -> Result<Vec<String>, StoreError> {
+        self.shared.reload(config).await
+    }
+
+    /// Returns when the operator asks the server to stop.
+    pub async fn stop_requested(&self) {
+        let mut requested = self.shared.stop_requested.subscribe();
+        let _ = requested.wait_for(|stop| *stop).await;
+    }
+
+    /// Stops gracefully: nothing new is taken, open transactions may finish, sessions hear 421, what is
+    /// being delivered ends; all of it within `limit`.
+    pub async fn shutdown(mut self, limit: Duration) {
+        let host = &self.shared.host;
+        let deadline = host.clock.now() + limit;
+        host.stop.send_replace(true);
+        self.admin.take();
+        for task in std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner)) {
+            let _ = task.await;
+        }
+        while host.peers.connections() > 0 && host.clock.now() < deadline {
+            tokio::time::sleep(STOP_POLL).await;
+        }
+        let left = deadline.saturating_duration_since(host.clock.now());
+        host.queue().shutdown(left).await;
+        let journal = host.journal.clone();
+        let _ = tokio::task::spawn_blocking(move || journal.flush()).await;
+    }
+
+    fn listen(&mut self, sockets: Sockets) -> Result<(), StartError> {
+        let host = &self.shared.host;
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        for (protocol, socket) in sockets.0 {
+            let address = socket.local_addr().unwrap_or_else(|_| ([0, 0, 0, 0], 0).into());
+            let listener = TcpListener::from_std(socket).map_err(|source| StartError::Bind {
+                protocol,
+                address,
+                source,
+            })?;
+            let service: Arc<dyn Service> = match protocol {
+                Protocol::Smtp => Arc::new(SmtpService { host: host.clone() }),
+                Protocol::Pop3 => Arc::new(Pop3Service { host: host.clone() }),
+            };
+            let (peers, clock) = (host.peers.clone(), host.clock.clone());
+            tasks.push(tokio::spawn(listen(listener, peers, service, clock, host.stopping())));
+            tracing::info!(%protocol, %address, "listening");
+        }
+        Ok(())
+    }
+
+    fn open_admin_socket(&mut self, config: &Config, desk: Desk) -> Result<(), StartError> {
+        // A store that lives in memory has no folder to put a socket into.
+        if !config.data_dir.is_dir() {
+            return Ok(());
+        }
+        let path = config.data_dir.join(crate::admin::SOCKET_NAME);
+        let control: Arc<dyn Control> = self.shared.clone();
+        let opened = AdminSocket::open(path.clone(), Arc::new(desk), control);
+        self.admin = Some(opened.map_err(|source| StartError::AdminSocket { path, source })?);
+        Ok(())
+    }
+}
+
+impl Shared {
+    async fn reload(&self, config: Config) -> Result<Vec<String>, StoreError> {
+        let host = &self.host;
+        let before = host.policy();
+        ensure_domains(&*host.store, &config).await?;
+        host.peers.set_limits(peer_limits(&config));
+        host.queue().reload(queue_settings(&config, &of_protocol(&self.addresses, Protocol::Smtp)));
+        let restart = needs_restart(&before.config, &config);
+        host.set_policy(Policy::new(config));
+        Ok(restart)
+    }
+}
+
+fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
+    let changed = [
+        ("listener", old.listeners != new.listeners),
+        ("data_dir", old.data_dir != new.data_dir),
+        ("user", old.user != new.user),
+        ("group", old.group != new.group),
+        ("[journal]", old.journal != new.journal),
+        ("[dns]", old.dns != new.dns),
+        ("limits.password_checks", old.limits.password_checks != new.limits.password_checks),
+    ];
+    changed.iter().filter(|(_, changed)| *changed).map(|(key, _)| (*key).to_owned()).collect()
+}
+
+#[async_trait]
+impl Control for Shared {
+    fn status(&self) -> StatusInfo {
+        StatusInfo {
+            hostname: self.host.policy().config.hostname.clone(),
+            started_at: self.started_at,
+            listeners: self
+                .addresses
+                .iter()
+                .map(|(protocol, address)| (protocol.to_string(), *address))
+                .collect(),
+            connections: self.host.peers.connections(),
+            version: env!("CARGO_PKG_VERSION").into(),
+        }
+    }
+
+    async fn reload(&self) -> Result<String, String> {
+        let source = self.host.policy().config.source.clone();
+        let Some(path) = source else { return Err("this server was not started from a file".into()) };
+        let config = Config::load(&path).map_err(|error: ConfigError| error.to_string())?;
+        let restart = Shared::reload(self, config).await.map_err(|error| error.to_string())?;
+        Ok(if restart.is_empty() {
+            format!("{} read again", path.display())
+        } else {
+            format!("{} read again; needs a restart: {}", path.display(), restart.join(", "))
+        })
+    }
+
+    fn stop(&self) {
+        self.stop_requested.send_replace(true);
+    }
+}
