@@ -14,6 +14,7 @@ mod mailboxes;
 mod maildrop;
 pub mod media_type;
 mod outside;
+mod reading;
 mod submit;
 pub mod terminal;
 
@@ -28,4 +29,5 @@ pub use folder::{EmlFolder, EmlWriter, Mbox};
 pub use mailboxes::{BadMailbox, parse_mailbox, parse_mailboxes};
 pub use maildrop::{Listed, Maildrop};
 pub use outside::{Hosts, Outside, SystemHosts};
+pub use reading::{AttachmentView, Summary, View};
 pub use submit::{Outcomes, probe_submission, submit};
