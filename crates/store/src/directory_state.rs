@@ -63,12 +63,6 @@ impl Directory {
         self.aliases.values()
     }
 
-    /// The largest account id that is or was in use.
-    pub(crate) fn last_account_id(&self) -> u64 {
-        let living = self.accounts.keys().map(|id| id.0).max().unwrap_or(0);
-        living.max(self.removed_accounts.last().map_or(0, |id| id.0))
-    }
-
     /// Whether the change may be made now.
     pub(crate) fn check(&self, change: &DirectoryChange) -> Result<(), StoreError> {
         match change {

@@ -44,6 +44,11 @@ impl QueueIdSource {
         QueueIdSource { last: AtomicU64::new(last.0) }
     }
 
+    /// The last one given out.
+    pub(crate) fn last(&self) -> QueueId {
+        QueueId(self.last.load(Ordering::Relaxed))
+    }
+
     /// The next one. Microseconds since 1970 times 1024: room for a billion a second, and it fits
     /// a signed 64-bit integer (an index has no others) until the year 2255.
     pub(crate) fn next(&self, now: Timestamp) -> QueueId {

@@ -5,6 +5,7 @@
 
 mod directory;
 mod directory_state;
+pub mod embedded;
 mod id;
 pub mod limits;
 mod memory;
@@ -12,6 +13,7 @@ mod queue_entry;
 mod traits;
 
 pub use directory::{Account, Alias, AliasKind, DirectoryChange, DomainSettings};
+pub use embedded::EmbeddedStore;
 pub use id::{AccountId, QueueId};
 pub use memory::MemoryStore;
 pub use queue_entry::{Attempt, QueueChange, QueueEntry, QueueRecipient};

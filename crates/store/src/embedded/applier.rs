@@ -1,0 +1,281 @@
+//! The applier: one thread that brings the index up to what the volumes say.
+//!
+//! It is in no hurry: records gather for a while (or until somebody asks) and go into the index in
+//! one transaction, so that a page of the index is written once for many messages.
+
+use super::core::Core;
+use super::fact::Fact;
+use super::index::{Changes, Index, IndexError, beside};
+use super::volume::Record;
+use crate::{QueueId, StoreError};
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::{oneshot, watch};
+
+/// Records that may wait; then the log waits for the index.
+const PENDING_MAX: usize = 64 * 1024;
+/// Records in one transaction.
+const TRANSACTION_RECORDS_MAX: usize = 8 * 1024;
+/// Octets of the write-ahead log beyond which the applier itself moves it into the index's file
+/// (usually upkeep has done so before).
+const WAL_OCTETS_MAX: u64 = 64 * 1024 * 1024;
+/// How long to wait before trying again what a full disk prevented.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// What the applier is given to do, in order.
+pub(super) enum Item {
+    /// A durable record.
+    Record(Record),
+    /// The writer of this content was dropped.
+    Abandon(QueueId),
+    /// These parts were given back.
+    ForgetGarbage(Vec<(u64, u64)>),
+    /// This volume is gone.
+    ForgetVolume(u64),
+    /// This was found in a volume.
+    Damage { volume: u64, offset: u64, why: String },
+    /// All moved into the index's file; then tell.
+    Checkpoint(oneshot::Sender<()>),
+    /// The index made anew from the volumes; then tell.
+    Rebuild(oneshot::Sender<Result<(), StoreError>>),
+}
+
+/// The way to the applier.
+pub(super) struct Applier {
+    pending: Mutex<Pending>,
+    wake: Condvar,
+    moved_on: Condvar,
+    applied: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct Pending {
+    items: VecDeque<Item>,
+    applied: u64,
+    wanted: bool,
+    stopping: bool,
+    stopped: bool,
+}
+
+impl Applier {
+    pub(super) fn new(applied: u64) -> Self {
+        let pending = Pending { applied, ..Pending::default() };
+        Applier {
+            pending: Mutex::new(pending),
+            wake: Condvar::new(),
+            moved_on: Condvar::new(),
+            applied: watch::Sender::new(applied),
+        }
+    }
+
+    fn pending(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands over; waits while too much waits.
+    pub(super) fn push(&self, items: impl IntoIterator<Item = Item>) {
+        let mut pending = self.pending();
+        while pending.items.len() > PENDING_MAX && !pending.stopped {
+            pending.wanted = true;
+            self.wake.notify_one();
+            pending = self.moved_on.wait(pending).unwrap_or_else(PoisonError::into_inner);
+        }
+        let was_empty = pending.items.is_empty();
+        for item in items {
+            // Whatever is no record is waited for by somebody.
+            pending.wanted |= !matches!(item, Item::Record(_) | Item::Abandon(_));
+            pending.items.push_back(item);
+        }
+        if was_empty || pending.wanted || pending.items.len() >= TRANSACTION_RECORDS_MAX {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Waits until the record `sequence` is applied.
+    pub(super) async fn caught_up(&self, sequence: u64) -> Result<(), StoreError> {
+        if *self.applied.borrow() >= sequence {
+            return Ok(());
+        }
+        let mut applied = self.applied.subscribe();
+        self.want();
+        let reached = applied.wait_for(|applied| *applied >= sequence).await;
+        match reached {
+            Ok(applied) if *applied == u64::MAX => Err(stopped()),
+            Ok(_) => Ok(()),
+            Err(_) => Err(stopped()),
+        }
+    }
+
+    /// As [`Self::caught_up`], for threads.
+    pub(super) fn catch_up(&self, sequence: u64) -> Result<(), StoreError> {
+        let mut pending = self.pending();
+        while pending.applied < sequence {
+            if pending.stopped {
+                return Err(stopped());
+            }
+            pending.wanted = true;
+            self.wake.notify_one();
+            pending = self.moved_on.wait(pending).unwrap_or_else(PoisonError::into_inner);
+        }
+        Ok(())
+    }
+
+    pub(super) fn applied(&self) -> u64 {
+        self.pending().applied
+    }
+
+    fn want(&self) {
+        self.pending().wanted = true;
+        self.wake.notify_one();
+    }
+
+    /// Asks the thread to apply what waits and end.
+    pub(super) fn stop(&self) {
+        self.pending().stopping = true;
+        self.wake.notify_one();
+    }
+
+    /// Waits for something worth a transaction; `None` when it is time to end.
+    fn take(&self, delay: Duration) -> Option<Vec<Item>> {
+        let mut pending = self.pending();
+        let mut due: Option<Instant> = None;
+        loop {
+            if pending.items.is_empty() {
+                pending.wanted = false;
+                due = None;
+                if pending.stopping {
+                    return None;
+                }
+                pending = self.wake.wait(pending).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            let now = Instant::now();
+            let due_at = *due.get_or_insert(now + delay);
+            let enough = pending.items.len() >= TRANSACTION_RECORDS_MAX;
+            if enough || pending.wanted || pending.stopping || now >= due_at {
+                let count = pending.items.len().min(TRANSACTION_RECORDS_MAX);
+                return Some(pending.items.drain(..count).collect());
+            }
+            let (guard, _) =
+                self.wake.wait_timeout(pending, due_at - now).unwrap_or_else(PoisonError::into_inner);
+            pending = guard;
+        }
+    }
+
+    fn publish(&self, applied: u64) {
+        let mut pending = self.pending();
+        pending.applied = pending.applied.max(applied);
+        let now_applied = pending.applied;
+        drop(pending);
+        self.moved_on.notify_all();
+        self.applied.send_if_modified(|value| {
+            let grown = *value < now_applied;
+            *value = (*value).max(now_applied);
+            grown
+        });
+    }
+
+    /// From now on nobody waits for the applier in vain.
+    fn give_up(&self) {
+        let mut pending = self.pending();
+        pending.stopped = true;
+        pending.items.clear();
+        drop(pending);
+        self.moved_on.notify_all();
+        self.applied.send_replace(u64::MAX);
+    }
+}
+
+fn stopped() -> StoreError {
+    StoreError::Failed("the index has stopped".into())
+}
+
+/// The thread's work, until the store stops.
+pub(super) fn run(core: &Arc<Core>, mut index: Index) {
+    while let Some(items) = core.applier.take(core.settings.index_delay) {
+        if let Err(error) = work(core, &mut index, items) {
+            // The next opening makes the index anew.
+            let _ = std::fs::write(beside(&core.index_path, ".damaged"), error.to_string());
+            core.fail(format!("{error}; it is made anew when the store is opened again"));
+            break;
+        }
+    }
+    if let Err(error) = index.checkpoint_whole() {
+        tracing::warn!(%error, "the index was not checkpointed");
+    }
+    core.applier.give_up();
+}
+
+fn work(core: &Arc<Core>, index: &mut Index, items: Vec<Item>) -> Result<(), IndexError> {
+    loop {
+        let before = index.mark();
+        match transact(index, &items) {
+            Ok(changes) => {
+                note_usage(core, &changes, index.mark().sequence);
+                core.applier.publish(index.mark().sequence);
+                break;
+            }
+            Err(error) if error.is_passing() => {
+                tracing::warn!(%error, "the index waits");
+                index.roll_back(before);
+                std::thread::sleep(RETRY_AFTER);
+            }
+            Err(error) => {
+                index.roll_back(before);
+                return Err(error);
+            }
+        }
+    }
+    for item in items {
+        match item {
+            Item::Checkpoint(done) => {
+                index.checkpoint_whole()?;
+                let _ = done.send(());
+            }
+            Item::Rebuild(done) => {
+                let _ = done.send(super::opening::rebuild_open(core, index).map_err(StoreError::from));
+            }
+            _ => {}
+        }
+    }
+    let wal = std::fs::metadata(beside(&core.index_path, "-wal")).map_or(0, |metadata| metadata.len());
+    if wal > WAL_OCTETS_MAX {
+        index.checkpoint()?;
+    }
+    Ok(())
+}
+
+fn transact(index: &mut Index, items: &[Item]) -> Result<Changes, IndexError> {
+    index.begin()?;
+    for item in items {
+        match item {
+            Item::Record(record) => apply_record(index, record)?,
+            Item::Abandon(id) => index.abandon(*id)?,
+            Item::ForgetGarbage(rows) => index.forget_garbage(rows)?,
+            Item::ForgetVolume(number) => index.forget_volume(*number)?,
+            Item::Damage { volume, offset, why } => index.note_damage(*volume, *offset, why)?,
+            Item::Checkpoint(_) | Item::Rebuild(_) => {}
+        }
+    }
+    index.commit()
+}
+
+/// Applies a record; one that cannot be understood is named and passed over.
+pub(super) fn apply_record(index: &mut Index, record: &Record) -> Result<(), IndexError> {
+    match Fact::decode(record.header.kind, &record.meta) {
+        Ok(fact) => index.apply(record, fact),
+        Err(why) => {
+            tracing::error!(volume = record.volume, offset = record.offset, %why, "a record is damaged");
+            index.note_damage(record.volume, record.offset, why.0)
+        }
+    }
+}
+
+fn note_usage(core: &Core, changes: &Changes, applied: u64) {
+    let mut usage = core.usage();
+    for (account, (messages, octets)) in &changes.usage_removed {
+        usage.removed(*account, *messages, *octets);
+    }
+    usage.applied(applied);
+}

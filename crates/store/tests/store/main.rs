@@ -1,0 +1,5 @@
+//! The store from outside: one contract for both forms, and what the embedded form promises besides:
+//! nothing acknowledged is lost, damage is named, space comes back.
+
+mod contract;
+mod letters;
