@@ -1,3 +1,183 @@
-//! The one shipped binary: posta.
+//! The one shipped binary: `posta`, for operators, for people with mail, and for the curious.
 
-fn main() {}
+mod account;
+mod alias;
+mod audit;
+mod configuration;
+mod demo;
+mod domain;
+mod explain;
+mod mail;
+mod operator;
+mod output;
+mod password;
+mod queue;
+mod serve;
+mod setup;
+mod store;
+
+use crate::operator::Operator;
+use anyhow::bail;
+use clap::{CommandFactory, Parser};
+use posta_server::admin::Request;
+use std::{
+    io::{self, IsTerminal},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+/// A complete mail system: SMTP and POP3 servers, queue, DNS routing, maildrops, and a user agent.
+///
+/// Try `posta demo` first: a little internet of mail on your own machine.
+#[derive(Debug, Parser)]
+#[command(name = "posta", version, max_term_width = 100, propagate_version = true)]
+struct Arguments {
+    /// The server's configuration (else ./posta.toml, then /etc/posta/posta.toml)
+    #[arg(long, short, global = true, env = "POSTA_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Send, list, read and fetch mail
+    Mail(mail::MailCommand),
+    /// Run the server in the foreground
+    Serve(serve::Serve),
+    /// Write a configuration and make the data folder
+    Setup(setup::Setup),
+    /// Check, show or print a configuration
+    #[command(subcommand)]
+    Config(configuration::ConfigCommand),
+    /// Domains whose mail is kept here
+    #[command(subcommand)]
+    Domain(domain::DomainCommand),
+    /// People and programs with a maildrop
+    #[command(subcommand)]
+    Account(account::AccountCommand),
+    /// Addresses that stand for others
+    #[command(subcommand)]
+    Alias(alias::AliasCommand),
+    /// Mailing lists
+    #[command(subcommand)]
+    List(alias::ListCommand),
+    /// What waits to be handed to other hosts
+    #[command(subcommand)]
+    Queue(queue::QueueCommand),
+    /// Check, rebuild or measure the store
+    #[command(subcommand)]
+    Store(store::StoreCommand),
+    /// Tell what happened to a letter, in plain words
+    Explain(explain::Explain),
+    /// Count what became of all mail ever accepted; exits 1 unless the difference is 0
+    Audit(audit::Audit),
+    /// Show a running server: where it listens, since when, how many connections
+    Status(output::Form),
+    /// Let a running server read its configuration again, as SIGHUP does
+    Reload,
+    /// Let a running server stop gracefully, as SIGTERM does
+    Stop,
+    /// A little internet of mail on your own machine: two hosts, a DNS, a letter from Alice to Bob
+    Demo(demo::Demo),
+    /// Print a completion script for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments) {
+        Ok(code) => code,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::say_aside(format!("{}: {error:#}", output::styled(output::BAD, "posta")));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whoever reads our output (`head`) has had enough.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let place = configuration::Place(arguments.config);
+    match arguments.command {
+        Command::Mail(command) => return converse(mail::run(command)),
+        Command::Serve(serve) => serve.run(&place)?,
+        Command::Setup(setup) => setup.run(&place)?,
+        Command::Config(command) => command.run(&place)?,
+        Command::Explain(explain) => explain.run(&place.load()?.data_dir)?,
+        Command::Store(command) => return runtime()?.block_on(command.run(&place)),
+        Command::Completions { shell } => {
+            // A reader that goes away early is no failure; the generator would panic.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "posta", &mut script);
+            io::Write::write_all(&mut io::stdout(), &script)?;
+        }
+        Command::Domain(command) => operate(&place, async |operator| command.run(operator).await)?,
+        Command::Account(command) => operate(&place, async |operator| command.run(operator).await)?,
+        Command::Alias(command) => operate(&place, async |operator| command.run(operator).await)?,
+        Command::List(command) => operate(&place, async |operator| command.run(operator).await)?,
+        Command::Queue(command) => operate(&place, async |operator| command.run(operator).await)?,
+        Command::Status(form) => operate(&place, async |operator| serve::status(operator, form).await)?,
+        Command::Reload => operate(&place, async |operator| operator.act(Request::Reload).await)?,
+        Command::Stop => operate(&place, async |operator| operator.act(Request::Stop).await)?,
+        Command::Demo(demo) => demo.run()?,
+        Command::Audit(audit) => return operate(&place, async |operator| audit.run(operator).await),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs a command that talks to servers elsewhere.
+fn converse(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
+}
+
+/// Runs a command that talks to the server (or, where none runs, to the store).
+fn operate<T>(
+    place: &configuration::Place,
+    command: impl AsyncFnOnce(&Operator) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let operator = Operator::new(place.load()?);
+    runtime()?.block_on(command(&operator))
+}
+
+/// One thread is enough for commands.
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+/// Asks before something that cannot be undone.
+fn confirm(yes: bool, question: &str) -> anyhow::Result<()> {
+    if yes {
+        return Ok(());
+    }
+    if !io::stdin().is_terminal() {
+        bail!("there is no terminal to ask on: `{question}` Say --yes if you are sure");
+    }
+    output::say_aside(format!("{question} Type yes to go on:"));
+    let mut line = String::new();
+    io::stdin().read_line(&mut line)?;
+    if line.trim() != "yes" {
+        bail!("nothing was changed");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_well_formed() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -24,7 +24,7 @@ use std::{
     io,
     net::SocketAddr,
     path::PathBuf,
-    sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, atomic::AtomicU64},
+    sync::{Arc, OnceLock, RwLock, atomic::AtomicU64},
     time::Duration,
 };
 use thiserror::Error;
@@ -118,7 +118,8 @@ impl Sockets {
         bound.collect::<Result<_, _>>().map(Sockets)
     }
 
-    fn addresses(&self) -> Vec<(Protocol, SocketAddr)> {
+    /// Where they are bound; free ports are filled in.
+    pub fn addresses(&self) -> Vec<(Protocol, SocketAddr)> {
         let address = |(protocol, socket): &(Protocol, std::net::TcpListener)| {
             socket.local_addr().ok().map(|address| (*protocol, address))
         };
@@ -197,7 +198,7 @@ impl Server {
                 started_at,
                 stop_requested: watch::channel(false).0,
             }),
-            tasks: Mutex::new(Vec::new()),
+            tasks: Vec::new(),
             admin: None,
         };
         running.listen(sockets)?;
@@ -250,7 +251,7 @@ async fn ensure_domains(store: &dyn Store, config: &Config) -> Result<(), StoreE
 /// A running server. Dropping it does not stop it gracefully: call [`Running::shutdown`].
 pub struct Running {
     shared: Arc<Shared>,
-    tasks: Mutex<Vec<JoinHandle<()>>>,
+    tasks: Vec<JoinHandle<()>>,
     admin: Option<AdminSocket>,
 }
 
@@ -311,7 +312,7 @@ impl Running {
         let deadline = host.clock.now() + limit;
         host.stop.send_replace(true);
         self.admin.take();
-        for task in std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner)) {
+        for task in std::mem::take(&mut self.tasks) {
             let _ = task.await;
         }
         while host.peers.connections() > 0 && host.clock.now() < deadline {
@@ -324,8 +325,7 @@ impl Running {
     }
 
     fn listen(&mut self, sockets: Sockets) -> Result<(), StartError> {
-        let host = &self.shared.host;
-        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let host = self.shared.host.clone();
         for (protocol, socket) in sockets.0 {
             let address = socket.local_addr().unwrap_or_else(|_| ([0, 0, 0, 0], 0).into());
             let listener = TcpListener::from_std(socket).map_err(|source| StartError::Bind {
@@ -338,7 +338,7 @@ impl Running {
                 Protocol::Pop3 => Arc::new(Pop3Service { host: host.clone() }),
             };
             let (peers, clock) = (host.peers.clone(), host.clock.clone());
-            tasks.push(tokio::spawn(listen(listener, peers, service, clock, host.stopping())));
+            self.tasks.push(tokio::spawn(listen(listener, peers, service, clock, host.stopping())));
             tracing::info!(%protocol, %address, "listening");
         }
         Ok(())

@@ -1,0 +1,146 @@
+//! What is printed around the trip: the endpoints, the people, and what to try.
+
+use super::{Town, host::DemoHost};
+use crate::output::{FAINT, STRONG, styled};
+use serde::Serialize;
+use std::path::Path;
+
+#[derive(Serialize)]
+struct Endpoints {
+    hosts: Vec<HostEndpoints>,
+    dns: String,
+    accounts: Vec<AccountEntry>,
+}
+
+#[derive(Serialize)]
+struct HostEndpoints {
+    name: &'static str,
+    domain: &'static str,
+    smtp: String,
+    pop3: String,
+}
+
+#[derive(Serialize)]
+struct AccountEntry {
+    address: &'static str,
+    password: &'static str,
+    apop_secret: &'static str,
+}
+
+fn hosts(town: &Town) -> [&DemoHost; 2] {
+    [&town.north, &town.south]
+}
+
+/// One line of JSON for programs.
+pub(crate) fn endpoints(town: &Town) -> String {
+    let host = |host: &DemoHost| HostEndpoints {
+        name: host.organisation.host,
+        domain: host.organisation.domain,
+        smtp: host.smtp.to_string(),
+        pop3: host.pop3.to_string(),
+    };
+    let people = hosts(town).into_iter().flat_map(|host| &host.organisation.people);
+    let accounts = people.map(|person| AccountEntry {
+        address: person.address,
+        password: person.password,
+        apop_secret: person.password,
+    });
+    let endpoints = Endpoints {
+        hosts: hosts(town).into_iter().map(host).collect(),
+        dns: town.dns.to_string(),
+        accounts: accounts.collect(),
+    };
+    serde_json::json!(endpoints).to_string()
+}
+
+/// What there is.
+pub(crate) fn greet(town: &Town) {
+    let say = |text: String| town.stage.say(&text);
+    say(styled(STRONG, "A little internet of mail, on this machine only."));
+    for host in hosts(town) {
+        let organisation = host.organisation;
+        let people: Vec<&str> = organisation.people.iter().map(|person| person.address).collect();
+        say(format!(
+            "  {:<14} {} speaks SMTP at {} and POP3 at {}; {} live there",
+            organisation.domain,
+            styled(STRONG, organisation.host),
+            host.smtp,
+            host.pop3,
+            people.join(" and ")
+        ));
+    }
+    say(format!("  the DNS is at {}", town.dns));
+    say(styled(FAINT, "  C: is what the client says, S: the server; each dialogue has a number."));
+}
+
+/// What can be done with it now.
+pub(crate) fn say(town: &Town, folder: &Path, once: bool) {
+    let say = |text: String| town.stage.say(&text);
+    if once {
+        say(format!("\n{}", styled(STRONG, "● The letter arrived as it was written.")));
+        return;
+    }
+    say(format!("\n{}", styled(STRONG, "● It stays up until Ctrl-C. Everything said to it is shown here.")));
+    for host in hosts(town) {
+        let organisation = host.organisation;
+        say(format!("  {:<18} SMTP {}   POP3 {}", organisation.host, host.smtp, host.pop3));
+        for person in &organisation.people {
+            say(format!("    {:<22} password and APOP secret: {}", person.address, person.password));
+        }
+        for (address, members) in organisation.aliases {
+            say(format!("    {address:<22} is an alias of {}", members.join(", ")));
+        }
+        for (address, _, _, members) in organisation.lists {
+            say(format!("    {address:<22} is a list: {}", members.join(", ")));
+        }
+    }
+    say(format!("  {:<18} {}   (dig @127.0.0.1 -p {} mx south.example)", "DNS", town.dns, town.dns.port()));
+    say("\n  Try, in another terminal:\n".into());
+    for command in commands(town, folder) {
+        say(format!("    {}", styled(STRONG, command)));
+    }
+    say(String::new());
+}
+
+/// Commands that work when pasted.
+fn commands(town: &Town, folder: &Path) -> [String; 3] {
+    let [bob, _] = &town.south.organisation.people;
+    let config = folder.join(town.north.organisation.name).join("posta.toml");
+    [
+        format!(
+            "printf 'From: carol@north.example\\nSubject: to all friends\\n\\nHello!\\n' | curl -sS --crlf -T - \
+             smtp://{} --mail-from carol@north.example --mail-rcpt friends@north.example",
+            town.north.smtp
+        ),
+        format!("curl -sS pop3://{}/1 -u {}:{}", town.south.pop3, bob.address, bob.password),
+        format!("{} --config {} explain friends@north.example", own_name(), quoted(&config)),
+    ]
+}
+
+/// How this program can be called from the same folder.
+fn own_name() -> String {
+    let Ok(path) = std::env::current_exe() else { return "posta".into() };
+    let here = std::env::current_dir().unwrap_or_default();
+    quoted(path.strip_prefix(&here).unwrap_or(&path))
+}
+
+/// As a shell takes it for one word.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@:".contains(c);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_one_word_for_the_shell() {
+        assert_eq!(
+            quoted(Path::new("/tmp/posta-demo-x1/north/posta.toml")),
+            "/tmp/posta-demo-x1/north/posta.toml"
+        );
+        assert_eq!(quoted(Path::new("/tmp/it's here")), r"'/tmp/it'\''s here'");
+    }
+}

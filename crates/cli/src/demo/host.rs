@@ -1,0 +1,209 @@
+//! One organisation's host: configuration, server, people.
+
+use super::{
+    dialogue,
+    place::Organisation,
+    stage::{NamedNetwork, Stage},
+};
+use anyhow::Context;
+use posta_address::Mailbox;
+use posta_journal::{Event, Fate, Journal, Record};
+use posta_queue::PeerName;
+use posta_runtime::{Entropy, OsEntropy, Transcript};
+use posta_server::{
+    Running, Server, Sockets, TranscriptObserver, World, config::Config, config::Protocol, passwords,
+};
+use posta_store::{Account, Alias, AliasKind, DirectoryChange, Store};
+use posta_wire::Secret;
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::sync::watch;
+
+/// How long open sessions may go on when the demo ends.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Listening sockets of a host that does not run yet.
+pub(crate) struct Place {
+    organisation: &'static Organisation,
+    sockets: Sockets,
+    pub(crate) smtp: SocketAddr,
+    pub(crate) pop3: SocketAddr,
+}
+
+/// A running host.
+pub(crate) struct DemoHost {
+    pub(crate) organisation: &'static Organisation,
+    pub(crate) folder: PathBuf,
+    pub(crate) smtp: SocketAddr,
+    pub(crate) pop3: SocketAddr,
+    pub(crate) journal: Journal,
+    /// How many deliveries into its maildrops there were.
+    pub(crate) delivered: watch::Sender<usize>,
+    running: Running,
+}
+
+impl Place {
+    /// Takes two ports: `port` and the next, or free ones.
+    pub(crate) fn take(organisation: &'static Organisation, port: Option<u16>) -> anyhow::Result<Self> {
+        let at = |offset: u16| SocketAddr::from(([127, 0, 0, 1], port.map_or(0, |port| port + offset)));
+        let text = configuration(organisation, at(0), at(1), "");
+        let sockets = Sockets::bind(&Config::parse(&text, Path::new("posta.toml"))?)?;
+        let addresses = sockets.addresses();
+        let of = |wanted| {
+            let found = addresses.iter().find(|(protocol, _)| *protocol == wanted);
+            found.map(|(_, address)| *address).context("a listener has no address")
+        };
+        let (smtp, pop3) = (of(Protocol::Smtp)?, of(Protocol::Pop3)?);
+        Ok(Place { organisation, sockets, smtp, pop3 })
+    }
+
+    /// Starts the host in its folder. `other` is where the other host's SMTP server is: on the real
+    /// internet that would be port 25, here several hosts share one address.
+    pub(crate) async fn start(
+        self,
+        folder: &Path,
+        other: (&'static Organisation, SocketAddr),
+        dns: SocketAddr,
+        stage: &Arc<Stage>,
+    ) -> anyhow::Result<DemoHost> {
+        let Place { organisation, sockets, smtp, pop3 } = self;
+        let folder = folder.join(organisation.name);
+        std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+        let more = format!(
+            "\n[delivery]\nidle_timeout = \"0s\"\nhost_ports = {{ \"{}\" = {} }}\n\n[dns]\nservers = [\"{dns}\"]\n",
+            other.0.host,
+            other.1.port()
+        );
+        let path = folder.join("posta.toml");
+        std::fs::write(&path, configuration(organisation, smtp, pop3, &more))
+            .with_context(|| format!("writing {}", path.display()))?;
+        let world = World {
+            network: Arc::new(NamedNetwork { stage: Arc::clone(stage), name: organisation.mta }),
+            transcripts: Some(Arc::new(Observer { stage: Arc::clone(stage), host: organisation.host })),
+            sockets: Some(sockets),
+            log_events: false,
+            ..World::default()
+        };
+        let config = Config::load(&path)?;
+        posta_server::privileges::prepare_folder(&config.data_dir, None)?;
+        let running = Server::start(config, world).await?;
+        settle(&**running.store(), organisation).await?;
+        let delivered = watch::Sender::new(0);
+        let counter = delivered.clone();
+        let journal = running.journal().clone();
+        journal.observe(Arc::new(move |record: &Record| {
+            if matches!(record.event, Event::Outcome { fate: Fate::Delivered, .. }) {
+                counter.send_modify(|count| *count += 1);
+            }
+        }));
+        Ok(DemoHost { organisation, folder, smtp, pop3, journal, delivered, running })
+    }
+}
+
+impl DemoHost {
+    /// What was accepted, less what became of it.
+    pub(crate) async fn audit(&self) -> anyhow::Result<i128> {
+        Ok(crate::audit::difference(&self.running.store().tally().await?))
+    }
+
+    pub(crate) async fn stop(self) {
+        self.running.shutdown(GRACE).await;
+    }
+}
+
+/// A `posta.toml`, so that all of the operator's commands work on the demo's hosts, too.
+fn configuration(organisation: &Organisation, smtp: SocketAddr, pop3: SocketAddr, more: &str) -> String {
+    let mut domains = vec![organisation.domain];
+    domains.extend(organisation.other_domains);
+    format!(
+        "# A host of `posta demo`.
+hostname = \"{}\"
+data_dir = \"data\"
+domains = {domains:?}
+postmaster = \"{}\"
+
+[[listener]]
+protocol = \"smtp\"
+address = \"{smtp}\"
+
+[[listener]]
+protocol = \"pop3\"
+address = \"{pop3}\"
+
+# Everybody on this machine may send to anywhere that the demo's DNS knows: the two hosts.
+[relay]
+networks = [\"127.0.0.0/8\"]
+{more}",
+        organisation.host, organisation.people[0].address
+    )
+}
+
+/// Makes accounts, aliases and lists; those from an earlier demo in the same folder stay.
+async fn settle(store: &dyn Store, organisation: &Organisation) -> anyhow::Result<()> {
+    for person in &organisation.people {
+        let address = Mailbox::parse(person.address)?;
+        let known = store.account(&address).await?;
+        let mut salt = [0; 16];
+        OsEntropy.fill(&mut salt);
+        let secret = Secret::new(person.password);
+        let account = Account {
+            id: known.map_or_else(|| store.new_account_id(), |account| account.id),
+            address,
+            name: Some(person.name.to_owned()),
+            password_hash: Some(passwords::hash_password(&secret, &salt)?),
+            apop_secret: Some(secret),
+            quota_octets: None,
+            enabled: true,
+        };
+        store.change_directory(DirectoryChange::PutAccount(account)).await?;
+    }
+    let parse =
+        |members: &[&str]| members.iter().map(|member| Mailbox::parse(member)).collect::<Result<Vec<_>, _>>();
+    for (address, members) in organisation.aliases {
+        let address = Mailbox::parse(address)?;
+        let alias =
+            Alias { address, kind: AliasKind::Alias, name: None, members: parse(members)?, owner: None };
+        store.change_directory(DirectoryChange::PutAlias(alias)).await?;
+    }
+    for (address, name, owner, members) in organisation.lists {
+        let list = Alias {
+            address: Mailbox::parse(address)?,
+            kind: AliasKind::List,
+            name: Some((*name).to_owned()),
+            members: parse(members)?,
+            owner: Some(Mailbox::parse(owner)?),
+        };
+        store.change_directory(DirectoryChange::PutAlias(list)).await?;
+    }
+    Ok(())
+}
+
+/// Shows what the host's listeners hear.
+struct Observer {
+    stage: Arc<Stage>,
+    host: &'static str,
+}
+
+impl TranscriptObserver for Observer {
+    fn accepted(
+        &self,
+        protocol: Protocol,
+        local: SocketAddr,
+        peer: SocketAddr,
+    ) -> Option<Box<dyn Transcript>> {
+        let protocol = match protocol {
+            Protocol::Smtp => dialogue::Protocol::Smtp,
+            Protocol::Pop3 => dialogue::Protocol::Pop3,
+        };
+        Some(Box::new(self.stage.dialogue(protocol, self.host, local, peer)))
+    }
+
+    /// Whoever we connect to is here, too: the dialogue is shown from the other end.
+    fn connected(&self, _peer: &PeerName) -> Option<Box<dyn Transcript>> {
+        None
+    }
+}

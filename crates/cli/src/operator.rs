@@ -1,0 +1,59 @@
+//! Carries the operator's requests to the running server, or to the store where none runs.
+
+use crate::output::{self, GOOD, styled};
+use anyhow::anyhow;
+use posta_server::{
+    admin::{self, ErrorKind, Request, Response},
+    config::Config,
+};
+
+/// Who asks, and whom.
+pub(crate) struct Operator {
+    config: Config,
+}
+
+impl Operator {
+    pub(crate) fn new(config: Config) -> Self {
+        Operator { config }
+    }
+
+    /// The configuration of the host that is asked.
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Sends a request; failures become errors that say what to do.
+    pub(crate) async fn ask(&self, request: Request) -> anyhow::Result<Response> {
+        match admin::perform(&self.config, request).await? {
+            Response::Error { kind, message } => Err(failure(kind, &message)),
+            response => Ok(response),
+        }
+    }
+
+    /// Sends a request that changes something, and says what was done.
+    pub(crate) async fn act(&self, request: Request) -> anyhow::Result<()> {
+        match self.ask(request).await? {
+            Response::Done(what) => Ok(output::say(styled(GOOD, what))?),
+            other => Err(Operator::unexpected(&other)),
+        }
+    }
+
+    /// The server answered something else than it was asked for.
+    pub(crate) fn unexpected(response: &Response) -> anyhow::Error {
+        match response {
+            Response::Error { kind, message } => failure(*kind, message),
+            _ => {
+                anyhow!("the server gave another kind of answer: is it of another version than this command?")
+            }
+        }
+    }
+}
+
+fn failure(kind: ErrorKind, message: &str) -> anyhow::Error {
+    match kind {
+        ErrorKind::NotFound | ErrorKind::Conflict | ErrorKind::Invalid | ErrorKind::NeedsServer => {
+            anyhow!("{message}")
+        }
+        ErrorKind::Failed => anyhow!("{message}; `posta store check` may tell more"),
+    }
+}

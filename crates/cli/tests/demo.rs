@@ -1,0 +1,86 @@
+//! The little internet: the whole trip, and staying up for others.
+
+mod support;
+
+use std::{
+    io::{BufRead, BufReader},
+    process::Stdio,
+};
+use support::{Process, folder, log_in, messages, posta, send, succeed, wait_for};
+
+#[test]
+fn once_shows_the_whole_trip() {
+    let (_guard, folder) = folder();
+    let said = succeed(&folder, &["demo", "--once"], "");
+    for expected in [
+        "C: EHLO ",
+        "C: MAIL FROM:<alice@north.example>",
+        "C: RCPT TO:<bob@south.example>",
+        "S: 354 ",
+        "DNS CNAME ",
+        "DNS MX south.example → 10 mx.south.example",
+        "DNS A mx.south.example → 127.0.0.1",
+        "the envelope: what hosts go by",
+        "more lines of base64",
+        "C: PASS ********",
+        "C: RETR 1",
+        "Return-Path: <alice@north.example>",
+    ] {
+        assert!(said.contains(expected), "`{expected}` is missing in:\n{said}");
+    }
+    assert!(!said.contains('\u{1b}'), "no colours where there is no terminal");
+    assert!(said.lines().count() < 400, "{} lines", said.lines().count());
+}
+
+#[test]
+fn json_tells_the_endpoints_and_it_stays_up() {
+    let mut child =
+        posta().args(["demo", "--json"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("runs");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("a line");
+    let process = Process { child };
+    let told: serde_json::Value = serde_json::from_str(&line).expect("the first line is JSON");
+    let hosts = told["hosts"].as_array().expect("hosts");
+    let host = |domain: &str| hosts.iter().find(|host| host["domain"] == domain).expect(domain);
+    let (north, south) = (host("north.example"), host("south.example"));
+    let text = |value: &serde_json::Value| value.as_str().expect("a text").to_owned();
+    assert!(text(&told["dns"]).starts_with("127.0.0.1:"));
+
+    for account in told["accounts"].as_array().expect("accounts") {
+        let address = text(&account["address"]);
+        let home = host(address.split('@').nth(1).expect("a domain"));
+        log_in(&text(&home["pop3"]), &address, &text(&account["password"])).pop3("QUIT");
+    }
+
+    // A letter of our own: through the alias of the other host, by way of the DNS.
+    send(&text(&north["smtp"]), "carol@north.example", "info@south.example", "Subject: ours\n\nhello");
+    let password = |wanted: &str| {
+        let accounts = told["accounts"].as_array().expect("accounts");
+        text(&accounts.iter().find(|account| account["address"] == wanted).expect(wanted)["password"])
+    };
+    for address in ["bob@south.example", "dave@south.example"] {
+        wait_for("the letter", || {
+            let texts = messages(&text(&south["pop3"]), address, &password(address));
+            texts.iter().any(|text| text.contains("Subject: ours")).then_some(())
+        });
+    }
+    process.stop("-INT");
+}
+
+#[test]
+fn a_folder_that_is_named_stays_and_can_be_asked() {
+    let (_guard, folder) = folder();
+    let place = folder.join("demo");
+    succeed(&folder, &["demo", "--once", "--dir", place.to_str().expect("UTF-8")], "");
+    let audit = |host: &str| {
+        let config = place.join(host).join("posta.toml");
+        succeed(&folder, &["--config", config.to_str().expect("UTF-8"), "audit"], "")
+    };
+    assert!(audit("north").contains("difference 0"));
+    assert!(audit("south").contains("difference 0"));
+    let config = place.join("south").join("posta.toml");
+    let told =
+        succeed(&folder, &["--config", config.to_str().expect("UTF-8"), "explain", "bob@south.example"], "");
+    assert!(told.contains("put into the maildrop of bob@south.example"), "{told}");
+    assert!(told.contains("fetched by bob@south.example"), "{told}");
+}

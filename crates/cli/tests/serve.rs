@@ -1,0 +1,207 @@
+//! The operator's day: set up, make accounts, serve, look at what happened, stop.
+
+mod support;
+
+use std::{path::Path, process::Stdio};
+use support::{Line, Process, fail, folder, log_in, messages, posta, run, send, succeed, wait_for};
+
+/// A host in `folder`: hosted domain test.example, free ports, nothing leaves the machine.
+fn set_up(folder: &Path) {
+    let arguments = ["setup", "--yes", "--hostname", "mx.test.example", "--domain", "test.example"];
+    let said = succeed(folder, &arguments, "");
+    assert!(said.contains("posta account add you@test.example"), "{said}");
+    let path = folder.join("posta.toml");
+    let text = std::fs::read_to_string(&path).expect("setup wrote it");
+    let text = text.replace("127.0.0.1:2525", "127.0.0.1:0").replace("127.0.0.1:2110", "127.0.0.1:0");
+    // A name server that nobody is: look-ups fail at once and for now.
+    let text = text.replace("[dns]", "[dns]\nservers = [\"127.0.0.1:9\"]\ntimeout = \"1s\"");
+    let text = text.replace("[relay]", "[relay]\nnetworks = [\"127.0.0.0/8\"]");
+    std::fs::write(&path, text).expect("writes");
+}
+
+/// Starts the server; gives the process and the SMTP and POP3 endpoints.
+fn serve(folder: &Path) -> (Process, String, String) {
+    let child = posta()
+        .current_dir(folder)
+        .args(["serve", "--log", "json"])
+        .stderr(Stdio::from(std::fs::File::create(folder.join("log")).expect("a log")))
+        .spawn()
+        .expect("the binary runs");
+    let mut process = Process { child };
+    let status = wait_for("the server", || {
+        let log = || std::fs::read_to_string(folder.join("log")).unwrap_or_default();
+        assert!(process.child.try_wait().expect("can be waited for").is_none(), "it ended: {}", log());
+        let output = run(folder, &["status", "--json"], "");
+        output
+            .status
+            .success()
+            .then(|| serde_json::from_slice::<serde_json::Value>(&output.stdout).expect("JSON"))
+    });
+    let endpoint = |protocol: &str| {
+        let listeners = status["listeners"].as_array().expect("listeners");
+        let found = listeners.iter().find(|listener| listener[0] == protocol).expect("a listener");
+        found[1].as_str().expect("an address").to_owned()
+    };
+    (process, endpoint("smtp"), endpoint("pop3"))
+}
+
+#[test]
+fn a_day_of_the_operator() {
+    let (_guard, folder) = folder();
+    set_up(&folder);
+    assert!(succeed(&folder, &["config", "check"], "").contains("is good"));
+
+    // Before the server runs: the commands open the store themselves.
+    succeed(&folder, &["account", "add", "alice@test.example", "--password-stdin"], "first word\n");
+    succeed(&folder, &["alias", "add", "info@test.example", "alice@test.example", "bob@test.example"], "");
+    let (process, smtp, pop3) = serve(&folder);
+
+    // While it runs: through its socket, in effect at once.
+    succeed(
+        &folder,
+        &["account", "add", "bob@test.example", "--name", "Bob", "--password-stdin"],
+        "second\n",
+    );
+    let accounts = succeed(&folder, &["account", "list"], "");
+    assert!(accounts.contains("alice@test.example") && accounts.contains("Bob"), "{accounts}");
+    let listed = succeed(&folder, &["account", "list", "--json"], "");
+    let listed: serde_json::Value = serde_json::from_str(&listed).expect("JSON");
+    assert_eq!(listed.as_array().map(Vec::len), Some(2));
+
+    let letter = "Message-ID: <day@far.example>\nSubject: hello\n\n.a dot\nand more";
+    let reply = send(&smtp, "carol@far.example", "info@test.example", letter);
+    for (user, password) in [("alice@test.example", "first word"), ("bob@test.example", "second")] {
+        let texts = messages(&pop3, user, password);
+        assert_eq!(texts.len(), 1);
+        assert!(texts[0].starts_with("Return-Path: <carol@far.example>\nReceived: "), "{}", texts[0]);
+        assert!(texts[0].ends_with("Subject: hello\n\n.a dot\nand more"), "{}", texts[0]);
+    }
+
+    // What is for elsewhere waits, since nobody answers there.
+    send(&smtp, "alice@test.example", "dave@far.example", "Subject: away\n\nfar");
+    let queue = wait_for("an attempt", || {
+        let queue = succeed(&folder, &["queue", "list", "--json"], "");
+        let queue: serde_json::Value = serde_json::from_str(&queue).expect("JSON");
+        (queue[0]["recipients"][0]["attempts"] != 0).then_some(queue)
+    });
+    let id = queue[0]["id"].as_str().expect("an id").to_owned();
+    assert!(succeed(&folder, &["queue", "show", &id], "").contains("dave@far.example"));
+    assert!(succeed(&folder, &["queue", "list"], "").contains(&id));
+
+    explained(&folder, &smtp, &reply, &id);
+    succeed(&folder, &["queue", "hold", &id], "");
+    assert!(succeed(&folder, &["queue", "show", &id], "").contains("held"));
+    succeed(&folder, &["queue", "bounce", &id], "");
+    assert!(succeed(&folder, &["queue", "list"], "").contains("nothing waits"));
+    assert_eq!(messages(&pop3, "alice@test.example", "first word").len(), 2, "the bounce came");
+
+    let audit = succeed(&folder, &["audit"], "");
+    assert!(audit.contains("difference 0"), "{audit}");
+    process.stop("-TERM");
+    after_the_stop(&folder);
+}
+
+/// What the journal tells about the letter that arrived, the one that waits, and one refused.
+fn explained(folder: &Path, smtp: &str, reply: &str, waiting: &str) {
+    let mut line = Line::connect(smtp);
+    line.hear();
+    line.smtp("EHLO test.example", "250 ");
+    line.smtp("MAIL FROM:<eve@far.example>", "250 ");
+    line.smtp("RCPT TO:<nobody@test.example>", "550 5.1.1");
+    line.smtp("QUIT", "221 ");
+    // The journal is written a moment behind.
+    let story = |subject: &str, wanted: &str| {
+        wait_for(wanted, || {
+            let output = run(folder, &["explain", subject], "");
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            text.contains(wanted).then_some(text)
+        })
+    };
+    let told = story("<day@far.example>", "fetched by bob@test.example");
+    assert!(told.contains("put into the maildrop of alice@test.example"), "{told}");
+    let id = told.split(':').next().expect("the title begins with the id");
+    assert!(reply.contains(id), "{reply} names {id}");
+    story(waiting, "waiting for the next attempt");
+    let refused = story("eve@far.example", "refused at RCPT");
+    assert!(refused.contains("550 5.1.1") && refused.contains("what can be done"), "{refused}");
+}
+
+/// With the server stopped, the same commands work on the store itself.
+fn after_the_stop(folder: &Path) {
+    assert!(succeed(folder, &["audit"], "").contains("difference 0"));
+    succeed(folder, &["store", "check"], "");
+    succeed(folder, &["store", "rebuild"], "");
+    assert!(succeed(folder, &["account", "show", "bob@test.example"], "").contains("Bob"));
+    let stats: serde_json::Value =
+        serde_json::from_str(&succeed(folder, &["store", "stats", "--json"], "")).expect("JSON");
+    assert!(stats.to_string().contains("bob@test.example"), "{stats}");
+    assert!(fail(folder, &["status"]).contains("posta serve"));
+    let (process, _, pop3) = serve(folder);
+    log_in(&pop3, "bob@test.example", "second").pop3("UIDL");
+    process.stop("-INT");
+}
+
+#[test]
+fn settings_change_without_dropping_sessions() {
+    let (_guard, folder) = folder();
+    set_up(&folder);
+    succeed(&folder, &["account", "add", "alice@test.example", "--password-stdin"], "word\n");
+    let (process, smtp, pop3) = serve(&folder);
+    let mut session = log_in(&pop3, "alice@test.example", "word");
+    let path = folder.join("posta.toml");
+    let text = std::fs::read_to_string(&path).expect("reads");
+    std::fs::write(&path, text.replace("[smtp]", "[smtp]\nsize_max = \"1234 B\"")).expect("writes");
+    process.signal("-HUP");
+    wait_for("the new limit", || {
+        let mut line = Line::connect(&smtp);
+        line.hear();
+        line.smtp("EHLO test.example", "250 ");
+        line.smtp("MAIL FROM:<a@far.example> SIZE=2000", "").starts_with("552").then_some(())
+    });
+    session.pop3("NOOP");
+    process.stop("-TERM");
+}
+
+#[test]
+fn what_is_wrong_is_said_with_its_place() {
+    let (_guard, folder) = folder();
+    assert!(fail(&folder, &["audit"]).contains("posta setup"));
+    set_up(&folder);
+    assert!(fail(&folder, &["setup", "--yes"]).contains("--force"));
+    let path = folder.join("posta.toml");
+    let text = std::fs::read_to_string(&path).expect("reads");
+    std::fs::write(&path, text.replace("[smtp]", "[smtp]\nsize_maximum = 3")).expect("writes");
+    let line = 1 + std::fs::read_to_string(&path)
+        .expect("reads")
+        .lines()
+        .take_while(|line| !line.contains("size_maximum"))
+        .count();
+    let said = fail(&folder, &["config", "check"]);
+    assert!(said.contains(&format!("posta.toml:{line}:")) && said.contains("size_max"), "{said}");
+}
+
+#[test]
+fn mistakes_are_answered_in_prose() {
+    let (_guard, folder) = folder();
+    set_up(&folder);
+    for (arguments, expected) in [
+        (vec!["account", "show", "nobody@test.example"], "nobody@test.example"),
+        (vec!["account", "add", "x@elsewhere.example", "--no-password"], "elsewhere.example"),
+        (vec!["account", "remove", "x@test.example"], "--yes"),
+        (vec!["queue", "show", "0000000000000"], "0000000000000"),
+        (vec!["explain", "what"], "queue id"),
+        (vec!["explain", "a@b.example"], "knows nothing"),
+        (vec!["account", "add", "y@test.example", "--password-file", "missing"], "missing"),
+    ] {
+        let said = fail(&folder, &arguments);
+        assert!(said.starts_with("posta: ") && said.contains(expected), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn completions_are_scripts() {
+    let (_guard, folder) = folder();
+    for (shell, expected) in [("bash", "_posta"), ("zsh", "#compdef posta"), ("fish", "complete -c posta")] {
+        assert!(succeed(&folder, &["completions", shell], "").contains(expected), "{shell}");
+    }
+}
