@@ -1,0 +1,77 @@
+//! `posta mail read`.
+
+use super::{
+    DONE,
+    identity::Identity,
+    selection::{self, Selection},
+};
+use crate::output::{FAINT, STRONG, octets, say, say_json, styled};
+use anyhow::Context;
+use jiff::tz::TimeZone;
+use posta_ua::{View, limits, terminal::harmless};
+use std::io::{self, IsTerminal, Write};
+
+/// Read a message
+#[derive(Debug, clap::Args)]
+pub(super) struct Read {
+    /// The number of the message as `list` shows it, or its unique-id
+    #[arg(value_name = "N")]
+    message: Selection,
+    /// Show the message as it came, header and all (octet for octet, except to a terminal)
+    #[arg(long, conflicts_with = "json")]
+    source: bool,
+    /// Print JSON, for programs
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    identity: Identity,
+}
+
+impl Read {
+    pub(super) async fn run(self) -> anyhow::Result<u8> {
+        let mut maildrop = self.identity.open_maildrop(limits::SHOWN_OCTETS_MAX).await?;
+        let found = selection::find(&mut maildrop, std::slice::from_ref(&self.message)).await?;
+        let listed = found.first().context("the server lists no such message")?;
+        let message = maildrop.read(listed.number).await?;
+        maildrop.quit().await?;
+        if self.source {
+            show_source(&message)?;
+            return Ok(DONE);
+        }
+        let view = View::of(&message, &TimeZone::system());
+        if self.json {
+            say_json(&view)?
+        } else {
+            show(&view)?
+        }
+        Ok(DONE)
+    }
+}
+
+fn show_source(message: &[u8]) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    if io::stdout().is_terminal() {
+        out.write_all(harmless(&String::from_utf8_lossy(message)).as_bytes())?;
+    } else {
+        out.write_all(message)?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+/// All texts of a [`View`] are harmless for a terminal.
+fn show(view: &View) -> anyhow::Result<()> {
+    for (name, value) in &view.fields {
+        say(format!("{} {value}", styled(STRONG, format_args!("{:<9}", format!("{name}:")))))?;
+    }
+    say("")?;
+    say(view.text.trim_end_matches('\n'))?;
+    if !view.attachments.is_empty() {
+        say("")?;
+    }
+    for attachment in &view.attachments {
+        let kind = styled(FAINT, format_args!("({}, {})", attachment.media_type, octets(attachment.octets)));
+        say(format!("{} {} {kind}", styled(STRONG, "Attached:"), attachment.name))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,201 @@
+//! `posta mail setup`.
+
+use super::{
+    DONE, configuration_folder, dialogue,
+    identity::{Identity, is_given, read_password},
+};
+use crate::output::{BAD, FAINT, GOOD, say, say_aside, styled};
+use anyhow::{Context, bail};
+use posta_message::build::NamedMailbox;
+use posta_pop3::client::{Credentials, LoginMethod};
+use posta_ua::{
+    Account, Accounts, Endpoint, Maildrop, Outside, Protocol, limits, parse_mailbox, probe_submission,
+    terminal::harmless_line,
+};
+use posta_wire::Secret;
+use std::io::{self, IsTerminal, Write};
+
+/// Set an account up: who you are, where mail goes out and comes in
+///
+/// What the flags do not say is asked for on the terminal. The connection is checked before anything is
+/// kept. Kept in $XDG_CONFIG_HOME/posta/accounts.toml (or ~/.config/posta), the password in a file of its own,
+/// both readable by you alone.
+#[derive(Debug, clap::Args)]
+pub(super) struct Setup {
+    /// What you call the account (else the part of the address before the @)
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Your name, as others see it
+    #[arg(long, value_name = "NAME")]
+    full_name: Option<String>,
+    /// Make it the default account
+    #[arg(long)]
+    default: bool,
+    /// Take the password from this command each time, instead of keeping it
+    #[arg(long, value_name = "COMMAND", conflicts_with_all = ["password_stdin", "password_file"])]
+    password_command: Option<String>,
+    /// Keep no password; ask each time
+    #[arg(long, conflicts_with_all = ["password_stdin", "password_file", "password_command"])]
+    ask_password: bool,
+    /// Keep the account without trying the connection
+    #[arg(long)]
+    no_check: bool,
+    #[command(flatten)]
+    identity: Identity,
+}
+
+impl Setup {
+    pub(super) async fn run(self) -> anyhow::Result<u8> {
+        let folder = configuration_folder()?;
+        let mut accounts = Accounts::load(&folder)?;
+        let mut account = self.account()?;
+        let password = self.password(&account)?;
+        if !self.no_check {
+            let secret = match &password {
+                Some(secret) => secret.clone(),
+                None => match account.password(&folder)? {
+                    Some(secret) => secret,
+                    None => read_password(&self.identity.password, "password", &account.user)?,
+                },
+            };
+            let fine = self.check(&account, secret).await?;
+            if !fine {
+                bail!("the account is not kept (--no-check keeps it all the same)");
+            }
+        }
+        if let Some(password) = &password {
+            account.keep_password(&folder, password)?;
+        }
+        let name = account.name.clone();
+        accounts.put(account)?;
+        if self.default {
+            accounts.default = Some(name.clone());
+        }
+        accounts.save(&folder)?;
+        let is_default = accounts.default.as_deref() == Some(&name);
+        let note = if is_default { "the default" } else { "use it with --account" };
+        say(format!("The account {} is set up ({note}).", styled(GOOD, name)))?;
+        Ok(DONE)
+    }
+
+    /// Gathers what makes an account, from flags or by asking.
+    fn account(&self) -> anyhow::Result<Account> {
+        let identity = &self.identity;
+        let from = answer(&identity.from, "--from", "Your address", None)?;
+        let NamedMailbox { name, mailbox } = parse_mailbox(&from)?;
+        let full_name = match (&self.full_name, name) {
+            (Some(name), _) => name.clone(),
+            (None, Some(name)) => name.as_str().to_owned(),
+            (None, None) => answer(&None, "", "Your name, as others see it", Some(""))?,
+        };
+        let smtp = answer(&identity.smtp, "--smtp", "Server for sending (SMTP), HOST:PORT", None)?;
+        let pop3 = answer(&identity.pop3, "--pop3", "Server for fetching (POP3), HOST:PORT", None)?;
+        let address = mailbox.to_string();
+        let user = answer(&identity.user, "", "Name of the maildrop", Some(&address))?;
+        let name = self.name.clone().unwrap_or_else(|| {
+            let usable = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+            let local = mailbox.local_part().as_str();
+            let name: String = local.chars().map(|c| if usable(c) { c } else { '-' }).take(64).collect();
+            if name.is_empty() { "mail".to_owned() } else { name }
+        });
+        Ok(Account {
+            name,
+            address: mailbox,
+            full_name: Some(full_name).filter(|name| !name.is_empty()),
+            smtp: Endpoint::parse(&smtp, 25)?,
+            pop3: Endpoint::parse(&pop3, 110)?,
+            user,
+            apop: identity.apop,
+            password_file: None,
+            password_command: self.password_command.clone(),
+        })
+    }
+
+    /// The password to keep, if one is to be kept.
+    fn password(&self, account: &Account) -> anyhow::Result<Option<Secret>> {
+        if self.password_command.is_some() || self.ask_password {
+            return Ok(None);
+        }
+        let source = &self.identity.password;
+        if !is_given(source) && !io::stdin().is_terminal() {
+            bail!(
+                "where does the password come from? Say --password-file FILE, --password-stdin, \
+                 --password-command COMMAND or --ask-password"
+            );
+        }
+        let what = if account.apop { "APOP secret" } else { "password" };
+        read_password(source, what, &account.user).map(Some)
+    }
+
+    /// Tries both servers; says what was found. Whether both are fine.
+    async fn check(&self, account: &Account, secret: Secret) -> anyhow::Result<bool> {
+        let outside = Outside::system();
+        let show = self.identity.show_dialogue;
+        let transcript = dialogue::shown_if(show, Protocol::Smtp);
+        let smtp = probe_submission(&outside, &account.smtp, transcript.as_deref()).await;
+        let smtp_fine = smtp.is_ok();
+        match smtp {
+            Ok((host, _)) => verdict(true, &format!("sending: {} ({})", account.smtp, harmless_line(&host)))?,
+            Err(error) => verdict(false, &format!("sending: {}", harmless_line(&error.to_string())))?,
+        }
+        let method = if account.apop { LoginMethod::Apop } else { LoginMethod::Password };
+        let credentials = Credentials { user: account.user.clone(), secret, method };
+        let transcript = dialogue::shown_if(show, Protocol::Pop3);
+        let opened =
+            Maildrop::open(&outside, &account.pop3, credentials, limits::SHOWN_OCTETS_MAX, transcript).await;
+        let status = match opened {
+            Ok(mut maildrop) => {
+                let status = maildrop.status().await;
+                maildrop.quit().await.and(status)
+            }
+            Err(error) => Err(error),
+        };
+        match &status {
+            Ok((messages, octets)) => {
+                verdict(true, &format!("fetching: {} ({messages} messages, {octets} octets)", account.pop3))?;
+            }
+            Err(error) => {
+                let words = harmless_line(&error.to_string());
+                verdict(false, &format!("fetching: {}: {words}", account.pop3))?;
+            }
+        }
+        Ok(smtp_fine && status.is_ok())
+    }
+}
+
+fn verdict(fine: bool, words: &str) -> io::Result<()> {
+    let (style, word) = if fine { (GOOD, "good") } else { (BAD, "bad ") };
+    say(format!("{} {words}", styled(style, word)))
+}
+
+/// What the flag says, or the user; `default` where neither says anything.
+fn answer(
+    flag: &Option<String>,
+    name: &str,
+    question: &str,
+    default: Option<&str>,
+) -> anyhow::Result<String> {
+    if let Some(said) = flag {
+        return Ok(said.clone());
+    }
+    if !io::stdin().is_terminal() {
+        return match default {
+            Some(default) => Ok(default.to_owned()),
+            None => bail!("there is no terminal to ask on: say {name}"),
+        };
+    }
+    let hint = default.filter(|default| !default.is_empty());
+    let hint = hint.map(|default| styled(FAINT, format_args!(" [{default}]"))).unwrap_or_default();
+    loop {
+        anstream::stderr().write_all(format!("{question}{hint}: ").as_bytes())?;
+        let mut line = String::new();
+        if io::stdin().read_line(&mut line).context("reading your answer")? == 0 {
+            bail!("nothing was changed");
+        }
+        match (line.trim(), default) {
+            ("", Some(default)) => return Ok(default.to_owned()),
+            ("", None) => say_aside("Something must be said here (Ctrl-C gives up)."),
+            (said, _) => return Ok(said.to_owned()),
+        }
+    }
+}
