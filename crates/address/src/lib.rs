@@ -7,7 +7,7 @@
 //! - [`AddressLiteral`]: `[192.0.2.1]`, `[IPv6:2001:db8::1]`, `[tag:content]`.
 //! - [`Host`]: what stands right of the `@`: one or the other.
 //! - [`LocalPart`]: what stands left of it, kept unquoted.
-//! - [`Mailbox`]: both.
+//! - [`Mailbox`] joins the two.
 //! - [`ReversePath`], [`ForwardPath`]: what MAIL and RCPT carry.
 
 mod domain;

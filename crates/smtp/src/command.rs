@@ -377,3 +377,99 @@ impl fmt::Display for Command {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn parse(line: &str) -> Result<Command, CommandError> {
+        Command::parse(line.as_bytes(), &SyntaxQuirks::default())
+    }
+
+    #[test]
+    fn parsed_and_printed() {
+        // The line, and how it is printed.
+        let cases = [
+            ("helo x.example", "HELO x.example"),
+            ("EHLO [192.0.2.1]", "EHLO [192.0.2.1]"),
+            ("MAIL FROM:<>", "MAIL FROM:<>"),
+            (
+                "mail from: <a@X.Example> size=10 body=8bitmime smtputf8",
+                "MAIL FROM:<a@x.example> SIZE=10 BODY=8BITMIME SMTPUTF8",
+            ),
+            ("MAIL FROM:<a@x.example> BODY=7BIT", "MAIL FROM:<a@x.example>"),
+            ("MAIL FROM:<@r.example:a@x.example>", "MAIL FROM:<a@x.example>"),
+            ("RCPT TO:<\"a>b\"@x.example>", "RCPT TO:<\"a>b\"@x.example>"),
+            ("RCPT TO:<\"plain\"@x.example>", "RCPT TO:<plain@x.example>"),
+            ("RCPT TO:PostMaster", "RCPT TO:<postmaster>"),
+            ("data", "DATA"),
+            ("RSET  ", "RSET"),
+            ("VRFY a b", "VRFY a b"),
+            ("VRFY jörg SMTPUTF8", "VRFY jörg SMTPUTF8"),
+            ("EXPN list", "EXPN list"),
+            ("HELP", "HELP"),
+            ("HELP mail", "HELP mail"),
+            ("NOOP x y", "NOOP x y"),
+            ("QUIT", "QUIT"),
+        ];
+        for (line, printed) in cases {
+            let command = parse(line).unwrap_or_else(|error| panic!("{line}: {}", error.reply()));
+            assert_eq!(command.to_string(), printed);
+            assert_eq!(
+                Command::parse(printed.as_bytes(), &SyntaxQuirks::NONE).as_ref(),
+                Ok(&command),
+                "{printed}"
+            );
+        }
+    }
+
+    #[test]
+    fn refused() {
+        let cases = [
+            ("", "500 5.5.1"),
+            ("MAILFROM:<a@x.example>", "500 5.5.1"),
+            ("EHLO", "501 5.5.4"),
+            ("STARTTLS", "502 5.5.1"),
+            ("lhlo x.example", "502 5.5.1"),
+            ("MAIL TO:<a@x.example>", "501 5.5.4"),
+            ("MAIL FROM:<a@x.example", "501 5.5.4"),
+            ("MAIL FROM:<\"a@x.example>", "501 5.5.4"),
+            ("MAIL FROM:<a@x.example>SIZE=1", "501 5.5.4"),
+            ("MAIL FROM:<a>", "501 5.1.7"),
+            ("MAIL FROM:<a@x..example>", "501 5.1.8"),
+            ("MAIL FROM:<a@[1.2.3]>", "501 5.1.8"),
+            ("MAIL FROM:<a@x.example> SIZE=x", "501 5.5.4"),
+            ("MAIL FROM:<a@x.example> WHAT=1", "555 5.5.4"),
+            ("RCPT TO:<a b@x.example>", "501 5.1.3"),
+            ("RCPT TO:<a@x_>", "250"),
+            ("RCPT TO:<a@-x>", "501 5.1.2"),
+            ("RCPT TO:<a@x.example> ORCPT=rfc822;a", "555 5.5.4"),
+            ("VRFY SMTPUTF8", "250"),
+            ("VRFY jörg", "553 5.6.7"),
+            ("NOOP \u{1}", "500 5.5.2"),
+        ];
+        for (line, expected) in cases {
+            let got = parse(line).map_or_else(|error| error.reply().to_string(), |_| "250".to_owned());
+            assert!(got.starts_with(expected), "{line}: {got}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_line_is_read_without_panic_and_printed_commands_read_the_same(
+            verb in prop_oneof![Just("MAIL FROM:"), Just("RCPT TO:"), Just("EHLO "), Just("VRFY "), Just("")],
+            rest in "[<>@a-z.\\[\\]:\"\\\\ =\\t\u{e4}0-9]{0,30}",
+        ) {
+            if let Ok(command) = parse(&format!("{verb}{rest}")) {
+                let printed = command.to_string();
+                prop_assert_eq!(Command::parse(printed.as_bytes(), &SyntaxQuirks::NONE), Ok(command), "{}", printed);
+            }
+        }
+
+        #[test]
+        fn noise(line in proptest::collection::vec(any::<u8>(), 0..60)) {
+            let _ = Command::parse(&line, &SyntaxQuirks::default());
+        }
+    }
+}

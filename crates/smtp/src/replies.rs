@@ -139,6 +139,8 @@ pub const NO_VALID_RECIPIENTS: Standard = Standard::new(554, (5, 1), "No valid r
 /// The content has a CR or LF that is not part of a CR LF (RFC 5321 §2.3.8).
 pub const CONTENT_BARE_LINE_END: Standard =
     Standard::new(554, (5, 2), "Message refused: lines must end in CR LF, no other CR or LF may occur");
+/// The content has NUL octets (RFC 2045 §2.7, §2.8).
+pub const CONTENT_NUL: Standard = Standard::new(554, (6, 0), "Message refused: it has NUL octets");
 /// The content has a line beyond the limit (RFC 5321 §4.5.3.1.6; X.6.0 other media error).
 pub const CONTENT_LINE_TOO_LONG: Standard = Standard::new(554, (6, 0), "Message refused: a line is too long");
 /// The header section is beyond the limit.

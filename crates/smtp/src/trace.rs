@@ -69,7 +69,7 @@ impl fmt::Display for Received<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut line = Folder { field: f, column: 0 };
         line.word("Received:")?;
-        line.words(&["from", &self.from_domain()])?;
+        line.words(&["from", &self.extended_domain()])?;
         line.word(&self.tcp_info())?;
         if let Some(comment) = self.bad_name() {
             line.word(&comment)?;
@@ -88,7 +88,7 @@ impl fmt::Display for Received<'_> {
 
 impl Received<'_> {
     /// `Extended-Domain`: the name of HELO where it is one, else the address.
-    fn from_domain(&self) -> String {
+    fn extended_domain(&self) -> String {
         match Host::parse(self.hello_name) {
             Ok(Host::Domain(domain)) => domain.to_ascii().to_owned(),
             Ok(Host::Literal(literal)) => literal.to_string(),

@@ -109,7 +109,7 @@ impl Run {
             ("raw:", text) => {
                 let sent = self.sent.escape_ascii().to_string();
                 assert!(sent.starts_with(text), "expected {text:?}, came {sent:?}");
-                self.sent = sent[text.len()..].as_bytes().to_vec();
+                self.sent = sent.as_bytes()[text.len()..].to_vec();
             }
             ("hang", "up") => {
                 self.session.handle_closed(self.now);

@@ -61,6 +61,7 @@ impl Scene {
                     "space_before_path" => settings.quirks.syntax.space_before_path = on,
                     "path_without_brackets" => settings.quirks.syntax.path_without_brackets = on,
                     "normalize_bare_line_end" => settings.quirks.bare_line_end = BareLineEnd::Normalize,
+                    "nul_in_content" => settings.quirks.nul_in_content = on,
                     other => panic!("no quirk {other}"),
                 }
             }
@@ -237,18 +238,13 @@ impl Run<'_> {
             }
             ("nothing", "kept") => assert!(self.kept.is_none(), "{}: something was kept", self.name),
             ("refused", stage) => {
-                assert_eq!(
-                    self.refused.pop_front(),
-                    Some(stage).as_ref().map(|stage| &**stage),
-                    "{}",
-                    self.name
-                );
+                assert_eq!(self.refused.pop_front(), Some(stage), "{}", self.name);
             }
             ("aborted", reason) => {
                 let came = self.aborted.pop_front().unwrap_or_default();
                 assert!(fits(reason, &came), "{}: aborted {reason:?}, came {came:?}", self.name);
             }
-            ("ended", reason) => assert_eq!(self.ended, Some(reason).as_ref().map(|r| &**r), "{}", self.name),
+            ("ended", reason) => assert_eq!(self.ended, Some(reason), "{}", self.name),
             ("closed", "") => assert!(self.closed, "{}: not closed", self.name),
             ("wait", seconds) => self.wait(seconds.parse().expect("a number")),
             ("hang", "up") => {

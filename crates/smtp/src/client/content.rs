@@ -30,13 +30,13 @@ impl Session {
     }
 
     /// Takes a piece of the content. Nothing leaves that another host could take for an end: the
-    /// encoder stuffs dots, and a bare CR or LF stops the whole.
+    /// encoder stuffs dots, and a bare CR, a bare LF or a NUL stops the whole.
     pub(super) fn send_chunk(&mut self, chunk: Bytes, now: Instant) {
         let State::Content(sending) = &mut self.state else { return };
         sending.content_octets += chunk.len() as u64;
         let encoded = sending.encoder.encode(chunk);
         let faults = sending.encoder.faults_within();
-        if faults.bare_cr || faults.bare_lf {
+        if faults.bare_cr || faults.bare_lf || faults.nul {
             return self.fail(Fault::ContentMalformed);
         }
         let before = std::mem::replace(&mut sending.held, encoded);

@@ -87,8 +87,8 @@ pub enum Fault {
     /// We could not read our own content, or it is not as long as its facts say. Transient, and our
     /// own.
     ContentUnreadable,
-    /// Our own content has a CR or LF that is not part of a CR LF: it must not go out (RFC 5321 §2.3.8).
-    /// Permanent.
+    /// Our own content has a CR or LF that is not part of a CR LF, or a NUL: it must not go out
+    /// (RFC 5321 §2.3.8, RFC 2045 §2.8). Permanent.
     ContentMalformed,
 }
 

@@ -8,7 +8,7 @@ use crate::{
     Reply,
     limits::{CONTENT_CHUNK_OCTETS_MAX, SKIPPED_OCTETS_MAX},
     replies::{self, Standard},
-    server::Limits,
+    server::{Limits, Quirks},
 };
 use bytes::BytesMut;
 use posta_wire::DotDecoder;
@@ -28,15 +28,18 @@ pub(super) struct Reception {
 
 impl Reception {
     /// What is wrong with the content so far.
-    fn find_fault(&self, limits: &Limits, bare_line_end: BareLineEnd) -> Option<Standard> {
+    fn find_fault(&self, limits: &Limits, quirks: &Quirks) -> Option<Standard> {
         let facts = self.decoder.facts();
         let faults = self.decoder.faults();
         if facts.size_octets > limits.content_octets {
             return Some(replies::TOO_LARGE);
         }
         // RFC 5321 §2.3.8; see `DotDecoder` for why this matters.
-        if bare_line_end == BareLineEnd::Refuse && (faults.bare_cr || faults.bare_lf) {
+        if quirks.bare_line_end == BareLineEnd::Refuse && (faults.bare_cr || faults.bare_lf) {
             return Some(replies::CONTENT_BARE_LINE_END);
+        }
+        if faults.nul && !quirks.nul_in_content {
+            return Some(replies::CONTENT_NUL);
         }
         if facts.longest_line_octets > limits.text_line_octets {
             return Some(replies::CONTENT_LINE_TOO_LONG);
@@ -87,7 +90,7 @@ impl Session {
         let facts = reception.decoder.facts();
         let skipped_octets = facts.size_octets.saturating_sub(limits.content_octets);
         if reception.fault.is_none() {
-            reception.fault = reception.find_fault(limits, self.settings.quirks.bare_line_end);
+            reception.fault = reception.find_fault(limits, &self.settings.quirks);
             if let Some(fault) = reception.fault {
                 self.report(Event::Aborted { reason: fault.text.to_owned() });
             } else if !chunk.is_empty() {

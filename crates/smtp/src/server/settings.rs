@@ -136,6 +136,10 @@ pub struct Quirks {
     pub syntax: SyntaxQuirks,
     /// What to do about a CR or LF that is not part of a CR LF. Refused by default.
     pub bare_line_end: BareLineEnd,
+    /// Content with NUL octets is let through, although neither 7bit nor 8bit content may have any
+    /// (RFC 2045 §2.7, §2.8) and hosts that skip them can be shown a final dot that is none. It can be
+    /// delivered here, but not sent on. Off by default.
+    pub nul_in_content: bool,
 }
 
 /// A CR or LF that is not part of a CR LF (RFC 5321 §2.3.8 forbids it: two hosts that read it
