@@ -141,6 +141,9 @@ impl Charset {
             Charset::Utf16 => {
                 let encoding = match octets {
                     [0xff, 0xfe, ..] => encoding_rs::UTF_16LE,
+                    // Without a mark the order is big-endian; senders that forget the mark and
+                    // write the other order are known by where the zeros of ASCII are.
+                    [first, 0, ..] if *first != 0 => encoding_rs::UTF_16LE,
                     _ => encoding_rs::UTF_16BE,
                 };
                 let (text, had_errors) = encoding.decode_with_bom_removal(octets);

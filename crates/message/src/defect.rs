@@ -40,6 +40,7 @@ macro_rules! kinds {
 
 kinds! {
     MboxLine, "mbox-line", "RFC 4155", "a From line of a mailbox file before the header";
+    ByteOrderMark, "byte-order-mark", "RFC 5322 §2.2", "a UTF-8 byte order mark before the header";
     NoFieldLine, "no-field-line", "RFC 5322 §2.2", "a line in the header section that is no field";
     HeaderEndMissing, "header-end-missing", "RFC 5322 §2.1", "no empty line between header and body";
     SpaceBeforeColon, "space-before-colon", "RFC 5322 §4.5", "white space between field name and colon";

@@ -94,6 +94,8 @@ fn decode_q(text: &[u8], octets: &mut Vec<u8>) {
         rest = after;
         match (octet, after) {
             (b'_', _) => octets.push(b' '),
+            // Folding where none may be (RFC 2047 §2).
+            (b'\r' | b'\n', _) => {}
             (b'=', [high, low, ..]) => match (hex(*high), hex(*low)) {
                 (Some(high), Some(low)) => {
                     octets.push(high << 4 | low);

@@ -31,26 +31,51 @@ pub(crate) fn encode_run(content: &[u8], out: &mut String) {
 const GATHERED_OCTETS: usize = 16 * 1024;
 
 /// Appends what the text decodes to. Line ends are skipped, and so is any character that is not
-/// of the alphabet (RFC 2045 §6.8 asks for that); padding ends a group wherever it stands, since
-/// bodies made by joining encoded pieces have it in the middle. Gives whether the text was in
-/// order: no foreign characters, padding complete and at the end only.
+/// of the alphabet (RFC 2045 §6.8 asks for that). Padding ends the data, unless what follows is
+/// base64 again: bodies made by joining encoded pieces have padding in the middle, mailing lists
+/// put their footers behind it. Gives whether the text was in order: no foreign characters,
+/// padding complete and at the end only.
 pub fn decode_into(text: &[u8], out: &mut Vec<u8>) -> bool {
     out.reserve(text.len() / 4 * 3 + 3);
     let mut gathered = Vec::with_capacity(text.len().min(GATHERED_OCTETS) + 4);
+    let mut rest = text;
+    let mut is_clean = true;
+    loop {
+        let padding = memchr::memchr(b'=', rest).unwrap_or(rest.len());
+        let end = padding + rest[padding..].iter().take_while(|octet| **octet == b'=').count();
+        is_clean &= decode_piece(&rest[..end], &mut gathered, out);
+        rest = rest[end..].trim_ascii_start();
+        if rest.is_empty() {
+            return is_clean;
+        }
+        is_clean = false;
+        if !begins_with_group(rest) {
+            return false;
+        }
+    }
+}
+
+/// Whether the first word, up to its padding, can be base64.
+fn begins_with_group(text: &[u8]) -> bool {
+    let is_letter = |octet: &&u8| ALPHABET[usize::from(**octet)] != FOREIGN;
+    let letters = text.iter().take_while(is_letter).count();
+    let padding = text[letters..].iter().take_while(|octet| **octet == b'=').count();
+    let is_whole = matches!(text.get(letters + padding), None | Some(b'\r' | b'\n'));
+    letters > 0 && (letters + padding).is_multiple_of(4) && (is_whole || padding > 0)
+}
+
+/// A text that has padding at its end at most.
+fn decode_piece(text: &[u8], gathered: &mut Vec<u8>, out: &mut Vec<u8>) -> bool {
     let mut start = 0;
     let mut is_clean = true;
     let mut plain = Plain::default();
     while start < text.len() {
         gathered.clear();
-        let taken = gather(&text[start..], &mut gathered);
-        start += taken;
-        let whole = gathered.len() / 4 * 4;
-        let at_end = start >= text.len();
-        if plain.is_empty() && (at_end || whole == gathered.len()) && decode_strict(&gathered, out) {
-            is_clean &= at_end || gathered.last() != Some(&b'=');
-            continue;
+        start += gather(&text[start..], gathered);
+        let is_whole = gathered.len().is_multiple_of(4) || start >= text.len();
+        if !plain.is_empty() || !is_whole || !decode_strict(gathered, out) {
+            is_clean &= plain.decode(gathered, out);
         }
-        is_clean &= plain.decode(&gathered, out);
     }
     is_clean & plain.finish(out)
 }
@@ -187,9 +212,17 @@ mod tests {
         check(b"YQ=", b"a", false);
         check(b"YWJjY", b"abc", false);
         check(b"YQ==YQ==", b"aa", false);
+        check(b"YQ==\r\nYWJj\r\n", b"aabc", false);
         check(b"YW*Jj", b"abc", false);
         check(b"====", b"", false);
         check(b"YWJj=", b"abc", false);
+    }
+
+    #[test]
+    fn a_footer_behind_the_padding_is_no_content() {
+        let mut out = Vec::new();
+        assert!(!decode_into(b"YQ==\r\n____________\r\nlist mailing list\r\nlist@x.test\r\n", &mut out));
+        assert_eq!(out, b"a");
     }
 
     #[test]

@@ -77,7 +77,8 @@ impl<'a> Reader<'a> {
                 month = Some(month_of(self.word())?);
             }
         }
-        let (day, _) = self.number(2)?;
+        let (day, digits) = self.number(3)?;
+        self.is_strict &= digits <= 2;
         let month = match month {
             Some(month) => month,
             None => month_of(self.word())?,

@@ -102,9 +102,16 @@ fn section<'a>(cursor: &mut Cursor<'a>, is_clean: &mut bool) -> Option<Section<'
     };
     let name = std::str::from_utf8(name).ok()?;
     let (name, is_extended) = name.strip_suffix('*').map_or((name, false), |name| (name, true));
-    let numbered = name.rsplit_once('*').and_then(|(name, number)| Some((name, number.parse::<u32>().ok()?)));
+    let numbered = name.rsplit_once('*').and_then(|(name, number)| Some((name, section_number(number)?)));
     let (name, number) = numbered.map_or((name, None), |(name, number)| (name, Some(number)));
     Some(Section { name, number, is_extended, raw, is_quoted })
+}
+
+/// Decimal, without leading zeros (RFC 2231 §7).
+fn section_number(digits: &str) -> Option<u32> {
+    let is_number =
+        digits.bytes().all(|octet| octet.is_ascii_digit()) && (digits.len() == 1 || !digits.starts_with('0'));
+    if is_number { digits.parse().ok() } else { None }
 }
 
 /// A value without quotes: a token, or what was meant as one, up to the semicolon. A `name=`
@@ -142,7 +149,16 @@ fn joined<'a>(name: &'a str, sections: &[Section<'a>], is_clean: &mut bool) -> O
     let own = || sections.iter().filter(|section| section.name.eq_ignore_ascii_case(name));
     // One that is extended in itself is meant for readers that know RFC 2231.
     if let Some(whole) = own().find(|section| section.number.is_none() && section.is_extended) {
-        return Some(extended(name, &[whole], is_clean));
+        let (parameter, is_readable) = extended(name, &[whole], is_clean);
+        // Octets that the charset does not have: the plain form, if there is one, reads better.
+        let has_plain = own().any(|section| section.number.is_none() && !section.is_extended);
+        if is_readable || !has_plain {
+            return Some(parameter);
+        }
+        *is_clean = false;
+        return own()
+            .find(|section| section.number.is_none() && !section.is_extended)
+            .map(|plain| plain_value(name, plain));
     }
     let mut numbered: Vec<&Section<'a>> = own().filter(|section| section.number.is_some()).collect();
     if !numbered.is_empty() {
@@ -156,9 +172,12 @@ fn joined<'a>(name: &'a str, sections: &[Section<'a>], is_clean: &mut bool) -> O
             .count();
         *is_clean &= whole == numbered.len() && numbered[0].number == Some(0);
         numbered.truncate(whole);
-        return Some(extended(name, &numbered, is_clean));
+        return Some(extended(name, &numbered, is_clean).0);
     }
-    let plain = own().next()?;
+    own().next().map(|plain| plain_value(name, plain))
+}
+
+fn plain_value<'a>(name: &'a str, plain: &Section<'a>) -> Parameter<'a> {
     let value = if plain.is_quoted {
         text_of(plain.raw)
     } else if memchr::memmem::find(plain.raw, b"=?").is_some() {
@@ -166,15 +185,20 @@ fn joined<'a>(name: &'a str, sections: &[Section<'a>], is_clean: &mut bool) -> O
     } else {
         crate::encoded_word::unfold(plain.raw).text
     };
-    Some(Parameter { name, value, language: None })
+    Parameter { name, value, language: None }
 }
 
-fn extended<'a>(name: &'a str, sections: &[&Section<'a>], is_clean: &mut bool) -> Parameter<'a> {
+/// The value, and whether its charset had all the octets.
+fn extended<'a>(name: &'a str, sections: &[&Section<'a>], is_clean: &mut bool) -> (Parameter<'a>, bool) {
     let mut octets = Vec::new();
     let mut charset = None;
     let mut language = None;
+    let any_extended = sections.iter().any(|section| section.is_extended);
     for (index, section) in sections.iter().enumerate() {
-        if !section.is_extended {
+        // Some agents forget the sign on the section that names the charset.
+        let names_charset =
+            index == 0 && any_extended && memchr::memchr_iter(b'\'', section.raw).count() >= 2;
+        if !section.is_extended && !names_charset {
             octets.extend_from_slice(&unquote(section.raw));
             continue;
         }
@@ -188,6 +212,11 @@ fn extended<'a>(name: &'a str, sections: &[&Section<'a>], is_clean: &mut bool) -
                     language =
                         std::str::from_utf8(&raw[first + 1..second]).ok().filter(|text| !text.is_empty());
                     raw = &raw[second + 1..];
+                }
+                (Some(only), None) if Charset::by_name(&raw[..only]).is_some() => {
+                    *is_clean = false;
+                    charset = Charset::by_name(&raw[..only]);
+                    raw = &raw[only + 1..];
                 }
                 _ => *is_clean = false,
             }
@@ -203,7 +232,7 @@ fn extended<'a>(name: &'a str, sections: &[&Section<'a>], is_clean: &mut bool) -
         true => crate::encoded_word::decode(decoded.text.as_bytes()).text.into_owned(),
         false => decoded.text.into_owned(),
     };
-    Parameter { name, value: Cow::Owned(value), language }
+    (Parameter { name, value: Cow::Owned(value), language }, decoded.is_clean)
 }
 
 fn percent_decode(raw: &[u8], octets: &mut Vec<u8>) {

@@ -202,8 +202,10 @@ pub(crate) fn plain_of_html(html: &str) -> String {
         end -= 1;
     }
     let html = &html[..end];
-    let laid_out =
-        html2text::config::plain_no_decorate().link_footnotes(true).no_table_borders().string_from_read(html.as_bytes(), TEXT_COLUMNS);
+    let laid_out = html2text::config::plain_no_decorate()
+        .link_footnotes(true)
+        .no_table_borders()
+        .string_from_read(html.as_bytes(), TEXT_COLUMNS);
     laid_out.unwrap_or_else(|_| without_tags(html))
 }
 
@@ -306,7 +308,13 @@ mod tests {
         let text = plain_of_html(
             "<html><body><p>Hello <b>you</b> <a href='https://x.example/'>there</a></p><ul><li>one</li></ul><script>x()</script></body></html>",
         );
-        assert!(text.contains("Hello you [there][1]") && text.contains("https://x.example/") && text.contains("* one") && !text.contains("x()"), "{text}");
+        assert!(
+            text.contains("Hello you [there][1]")
+                && text.contains("https://x.example/")
+                && text.contains("* one")
+                && !text.contains("x()"),
+            "{text}"
+        );
         assert_eq!(without_tags("<p>a</p>"), "a");
     }
 }

@@ -147,7 +147,15 @@ impl<'m> Entity<'m> {
         self.field(name).map(|field| field.text().text)
     }
 
-    /// All addresses of the fields of this name, several such fields joined.
+    /// The addresses of the first field of this name: what is true of the originator fields, of
+    /// which several have no meaning (RFC 5322 §4.5.2).
+    pub fn first_address_field(&self, name: &str) -> AddressList<'m> {
+        let empty = AddressList { is_clean: true, ..AddressList::default() };
+        self.field(name).map_or(empty, |field| field.addresses())
+    }
+
+    /// All addresses of the fields of this name: several destination fields count as one
+    /// (RFC 5322 §4.5.3).
     pub fn address_field(&self, name: &str) -> AddressList<'m> {
         let mut fields = self.fields().filter(|field| field.is(name));
         let Some(first) = fields.next() else {
@@ -169,17 +177,17 @@ impl<'m> Entity<'m> {
 
     /// `From`.
     pub fn from(&self) -> AddressList<'m> {
-        self.address_field("From")
+        self.first_address_field("From")
     }
 
     /// `Sender`.
     pub fn sender(&self) -> AddressList<'m> {
-        self.address_field("Sender")
+        self.first_address_field("Sender")
     }
 
     /// `Reply-To`.
     pub fn reply_to(&self) -> AddressList<'m> {
-        self.address_field("Reply-To")
+        self.first_address_field("Reply-To")
     }
 
     /// `To`.

@@ -123,18 +123,22 @@ impl<'r> Parser<'r> {
     }
 
     fn run(&mut self) {
-        let start = self.mbox_line();
+        let start = self.leading_junk();
         let mut at = self.begin(start, None, false);
-        loop {
-            let Some(hit) = self.next_boundary(at) else { break };
+        while let Some(hit) = self.next_boundary(at) {
             at = self.arrive(hit);
         }
         let end = self.raw.len();
         self.close_down_to(0, end, end);
     }
 
-    /// A message taken from a mailbox file may still have its separator line.
-    fn mbox_line(&mut self) -> usize {
+    /// A message taken from a mailbox file may still have its separator line, one saved by an
+    /// editor a byte order mark.
+    fn leading_junk(&mut self) -> usize {
+        if self.raw.starts_with(b"\xef\xbb\xbf") {
+            self.defect(0, DefectKind::ByteOrderMark);
+            return 3;
+        }
         if !self.raw.starts_with(b"From ") && !self.raw.starts_with(b">From ") {
             return 0;
         }
@@ -211,7 +215,8 @@ impl<'r> Parser<'r> {
             let end = self.field_end(at);
             let span = self.field_span(at, end);
             if span.name_octets == 0 {
-                let goes_on = self.header_goes_on(end);
+                // Dashes are a boundary, if only one that is not known yet.
+                let goes_on = !self.raw[at..].starts_with(b"--") && self.header_goes_on(end);
                 self.defect(at, if goes_on { DefectKind::NoFieldLine } else { DefectKind::HeaderEndMissing });
                 if !goes_on {
                     return (at, at);
@@ -249,7 +254,8 @@ impl<'r> Parser<'r> {
         let field = &self.raw[start..end];
         let name_octets =
             field.iter().take_while(|octet| octet.is_ascii_graphic() && **octet != b':').count();
-        let blank = field[name_octets..].iter().take_while(|octet| matches!(octet, b' ' | b'\t')).count();
+        // Even folding may stand there (RFC 822 §3.4.2).
+        let blank = field[name_octets..].iter().take_while(|octet| octet.is_ascii_whitespace()).count();
         let colon = name_octets + blank;
         if name_octets == 0 || field.get(colon) != Some(&b':') {
             return FieldSpan { start: start as u32, name_octets: 0, value: start as u32, end: end as u32 };
@@ -266,7 +272,8 @@ impl<'r> Parser<'r> {
     fn header_goes_on(&self, at: usize) -> bool {
         let rest = &self.raw[at..];
         let name = rest.iter().take_while(|octet| octet.is_ascii_graphic() && **octet != b':').count();
-        name > 0 && rest.get(name) == Some(&b':')
+        let blank = rest[name..].iter().take_while(|octet| matches!(octet, b' ' | b'\t')).count();
+        name > 0 && rest.get(name + blank) == Some(&b':')
     }
 
     /// Finds out what the body is and opens it if it has parts.
