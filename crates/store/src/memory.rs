@@ -181,15 +181,12 @@ impl Store for MemoryStore {
         let mut state = self.state();
         state.check_failure()?;
         state.directory.check(&change)?;
-        match &change {
-            DirectoryChange::RemoveAccount(id) => {
-                let maildrop = state.maildrops.remove(id).unwrap_or_default();
-                maildrop.into_keys().for_each(|message| state.release(message));
-            }
-            DirectoryChange::PutAccount(account) => {
-                self.inner.account_ids.fetch_max(account.id.0, Ordering::Relaxed);
-            }
-            _ => {}
+        if let DirectoryChange::PutAccount(Account { id, .. }) | DirectoryChange::RemoveAccount(id) = &change {
+            self.inner.account_ids.fetch_max(id.0, Ordering::Relaxed);
+        }
+        if let DirectoryChange::RemoveAccount(id) = &change {
+            let maildrop = state.maildrops.remove(id).unwrap_or_default();
+            maildrop.into_keys().for_each(|message| state.release(message));
         }
         state.directory.apply(change);
         Ok(())

@@ -221,8 +221,8 @@ impl Store for EmbeddedStore {
     }
 
     async fn change_directory(&self, change: DirectoryChange) -> Result<(), StoreError> {
-        if let DirectoryChange::PutAccount(account) = &change {
-            self.core().account_ids.fetch_max(account.id.0, Ordering::Relaxed);
+        if let DirectoryChange::PutAccount(Account { id, .. }) | DirectoryChange::RemoveAccount(id) = &change {
+            self.core().account_ids.fetch_max(id.0, Ordering::Relaxed);
         }
         let effect = Effect::Directory(Box::new(change.clone()));
         self.write(Fact::Directory(change), effect).await

@@ -147,7 +147,11 @@ impl Volumes {
     /// Removes a volume that nobody needs.
     pub(super) fn unlink(&self, number: u64) -> io::Result<()> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).files.remove(&number);
-        std::fs::remove_file(self.path(number))?;
+        match std::fs::remove_file(self.path(number)) {
+            // An index made anew learns from the records that it went, not that it is gone.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         self.holes.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
         self.sync_folder()
     }

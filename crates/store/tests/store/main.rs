@@ -3,3 +3,4 @@
 
 mod contract;
 mod letters;
+mod model;

@@ -1,0 +1,308 @@
+//! Both forms are asked to do the same things; whatever happens in between to the embedded one
+//! (closing, losing its index, rewriting), both give the same answers.
+
+use crate::letters::*;
+use posta_address::Mailbox;
+use posta_journal::Fate;
+use posta_store::{
+    AccountId, Alias, AliasKind, Attempt, ContentRef, DirectoryChange, DomainSettings, EmbeddedStore,
+    MaildropMessage, MemoryStore, QueueChange, QueueEntry, QueueId, Store, StoreError, Tally, Usage,
+};
+use proptest::prelude::*;
+use std::collections::HashMap;
+use std::path::Path;
+
+/// Names are numbers here: small ones, so that operations meet.
+#[derive(Debug, Clone)]
+enum Operation {
+    PutAccount {
+        account: usize,
+        address: u8,
+    },
+    RemoveAccount {
+        account: usize,
+    },
+    PutAlias {
+        address: u8,
+        members: u8,
+    },
+    RemoveAlias {
+        address: u8,
+    },
+    PutDomain {
+        domain: u8,
+        catch_all: bool,
+    },
+    RemoveDomain {
+        domain: u8,
+    },
+    Accept {
+        accounts: Vec<usize>,
+        remote: Vec<u8>,
+        size: usize,
+        discarded: u32,
+        settles: Option<(usize, u8)>,
+    },
+    Abandon {
+        size: usize,
+    },
+    Remove {
+        account: usize,
+        messages: Vec<usize>,
+    },
+    Change {
+        message: usize,
+        mailbox: u8,
+        change: u8,
+    },
+    Reopen,
+    LoseIndex,
+    Rebuild,
+    Maintain,
+}
+
+const ACCOUNTS: usize = 3;
+
+fn operations() -> impl Strategy<Value = Vec<Operation>> {
+    let account = 0..ACCOUNTS;
+    let size = prop_oneof![6 => 0usize..6000, 1 => Just(270_000usize)];
+    let accept = (
+        prop::collection::btree_set(account.clone(), 0..=2),
+        prop::collection::btree_set(0u8..4, 0..=2),
+        size.clone(),
+        0u32..2,
+        prop::option::of((0usize..30, 0u8..4)),
+    )
+        .prop_map(|(accounts, remote, size, discarded, settles)| Operation::Accept {
+            accounts: accounts.into_iter().collect(),
+            remote: remote.into_iter().collect(),
+            size,
+            discarded,
+            settles,
+        });
+    let one = prop_oneof![
+        2 => (account.clone(), 0u8..5).prop_map(|(account, address)| Operation::PutAccount { account, address }),
+        1 => account.clone().prop_map(|account| Operation::RemoveAccount { account }),
+        1 => (0u8..5, 0u8..3).prop_map(|(address, members)| Operation::PutAlias { address, members }),
+        1 => (0u8..5).prop_map(|address| Operation::RemoveAlias { address }),
+        1 => (0u8..3, any::<bool>()).prop_map(|(domain, catch_all)| Operation::PutDomain { domain, catch_all }),
+        1 => (0u8..3).prop_map(|domain| Operation::RemoveDomain { domain }),
+        12 => accept,
+        1 => size.prop_map(|size| Operation::Abandon { size }),
+        6 => (account, prop::collection::vec(0usize..30, 0..6))
+            .prop_map(|(account, messages)| Operation::Remove { account, messages }),
+        8 => (0usize..30, 0u8..4, 0u8..7)
+            .prop_map(|(message, mailbox, change)| Operation::Change { message, mailbox, change }),
+        1 => Just(Operation::Reopen),
+        1 => Just(Operation::LoseIndex),
+        1 => Just(Operation::Rebuild),
+        3 => Just(Operation::Maintain),
+    ];
+    prop::collection::vec(one, 1..80)
+}
+
+fn address(number: u8) -> Mailbox {
+    mailbox(&format!("name{number}@north.example"))
+}
+
+fn remote(number: u8) -> String {
+    format!("peer{number}@south.example")
+}
+
+/// What both do; the messages so far, and the account ids of the names.
+struct Doer<'a> {
+    store: &'a dyn Store,
+    messages: &'a mut Vec<QueueId>,
+    accounts: &'a [AccountId; ACCOUNTS],
+}
+
+/// What can be compared of an outcome: errors by their kind.
+fn kind<T>(outcome: &Result<T, StoreError>) -> &'static str {
+    match outcome {
+        Ok(_) => "ok",
+        Err(StoreError::NotFound(_)) => "not found",
+        Err(StoreError::Conflict(_)) => "conflict",
+        Err(StoreError::Failed(_)) => "failed",
+        Err(StoreError::Damaged(_)) => "damaged",
+    }
+}
+
+impl Doer<'_> {
+    async fn run(&mut self, number: u64, operation: &Operation) -> &'static str {
+        match operation {
+            Operation::Accept { accounts, remote: peers, size, discarded, settles } => {
+                let accounts: Vec<_> = accounts.iter().map(|account| self.accounts[*account]).collect();
+                let peers: Vec<_> = peers.iter().map(|peer| remote(*peer)).collect();
+                let peers: Vec<_> = peers.iter().map(String::as_str).collect();
+                let mut wanted = acceptance(&accounts, &peers);
+                wanted.discarded = *discarded;
+                if let Some((message, peer)) = settles {
+                    let mailbox = mailbox(&remote(*peer));
+                    wanted.changes =
+                        vec![(self.message(*message), QueueChange::Settled { mailbox, fate: Fate::Bounced })];
+                }
+                let outcome = accept(self.store, &letter(number, *size), wanted).await;
+                self.messages.push(outcome.as_ref().map_or(QueueId(0), |(id, _)| *id));
+                kind(&outcome)
+            }
+            Operation::Abandon { size } => {
+                let mut writer = self.store.receive().await.unwrap();
+                kind(&writer.write(letter(number, *size)).await)
+            }
+            Operation::Remove { account, messages } => {
+                let ids: Vec<_> = messages.iter().map(|message| self.message(*message)).collect();
+                kind(&self.store.remove_messages(self.accounts[*account], &ids).await)
+            }
+            Operation::Change { message, mailbox: peer, change } => {
+                let change = queue_change(*change, *peer, number as i64);
+                kind(&self.store.change_queue(vec![(self.message(*message), change)]).await)
+            }
+            other => self.change_directory(other).await,
+        }
+    }
+
+    fn message(&self, number: usize) -> QueueId {
+        self.messages.get(number).copied().unwrap_or(QueueId(1))
+    }
+
+    async fn change_directory(&mut self, operation: &Operation) -> &'static str {
+        let change = match *operation {
+            Operation::PutAccount { account: number, address: name } => {
+                DirectoryChange::PutAccount(account(self.accounts[number], &address(name).to_string()))
+            }
+            Operation::RemoveAccount { account } => DirectoryChange::RemoveAccount(self.accounts[account]),
+            Operation::PutAlias { address: name, members } => DirectoryChange::PutAlias(Alias {
+                address: address(name),
+                kind: AliasKind::Alias,
+                name: None,
+                members: (0..members).map(address).collect(),
+                owner: None,
+            }),
+            Operation::RemoveAlias { address: name } => DirectoryChange::RemoveAlias(address(name)),
+            Operation::PutDomain { domain, catch_all } => DirectoryChange::PutDomain(DomainSettings {
+                domain: format!("d{domain}.example").parse().unwrap(),
+                catch_all: catch_all.then(|| address(1)),
+                subaddress_separator: None,
+            }),
+            Operation::RemoveDomain { domain } => {
+                DirectoryChange::RemoveDomain(format!("d{domain}.example").parse().unwrap())
+            }
+            _ => return "nothing",
+        };
+        kind(&self.store.change_directory(change).await)
+    }
+}
+
+fn queue_change(change: u8, peer: u8, number: i64) -> QueueChange {
+    let mailbox = mailbox(&remote(peer));
+    match change {
+        0 => QueueChange::Settled { mailbox, fate: Fate::Relayed },
+        1 => QueueChange::Settled { mailbox, fate: Fate::Discarded },
+        2 | 3 => QueueChange::Deferred {
+            mailbox,
+            attempt: Attempt { at: at(number), host: None, detail: "451 4.3.0 not now".into() },
+            next_attempt_at: at(number + 60_000),
+        },
+        4 => QueueChange::DelayReported { mailbox },
+        5 => QueueChange::Rescheduled { next_attempt_at: at(number) },
+        _ => QueueChange::Held(number % 2 == 0),
+    }
+}
+
+/// All answers of a store, with ids replaced by the order in which messages came.
+#[derive(Debug, PartialEq)]
+struct Answers {
+    directory: String,
+    maildrops: Vec<(Vec<(usize, MaildropMessage, Vec<u8>)>, Usage)>,
+    queue: Vec<(usize, QueueEntry, Vec<u8>)>,
+    tally: Tally,
+}
+
+async fn answers(store: &dyn Store, messages: &[QueueId], accounts: &[AccountId]) -> Answers {
+    let numbers: HashMap<QueueId, usize> =
+        messages.iter().enumerate().map(|(number, id)| (*id, number)).collect();
+    let plain = |content: ContentRef| ContentRef { id: QueueId(0), hint: (0, 0), ..content };
+    let mut maildrops = Vec::new();
+    for account in accounts {
+        let mut found = Vec::new();
+        for message in store.maildrop(*account).await.unwrap().messages {
+            let octets = read_all(store, &message.content, 65_536).await.unwrap();
+            let number = numbers[&message.content.id];
+            found.push((number, MaildropMessage { content: plain(message.content), ..message }, octets));
+        }
+        maildrops.push((found, store.usage(*account).await.unwrap()));
+    }
+    let mut queue = Vec::new();
+    for entry in store.queue().await.unwrap() {
+        let octets = read_all(store, &entry.content, 65_536).await.unwrap();
+        let entry_number = numbers[&entry.id];
+        queue.push((
+            entry_number,
+            QueueEntry { id: QueueId(0), content: plain(entry.content), ..entry },
+            octets,
+        ));
+    }
+    let (domains, accounts, aliases) =
+        (store.domains().await.unwrap(), store.accounts().await.unwrap(), store.aliases().await.unwrap());
+    let directory = format!("{domains:#?}\n{accounts:#?}\n{aliases:#?}");
+    Answers { directory, maildrops, queue, tally: store.tally().await.unwrap() }
+}
+
+async fn disturb(store: EmbeddedStore, dir: &Path, operation: &Operation) -> EmbeddedStore {
+    match operation {
+        Operation::Reopen => {
+            store.close().await;
+            open(dir)
+        }
+        Operation::LoseIndex => {
+            store.close().await;
+            std::fs::remove_file(dir.join("index.sqlite")).unwrap();
+            open(dir)
+        }
+        Operation::Rebuild => {
+            store.rebuild().await.unwrap();
+            store
+        }
+        Operation::Maintain => {
+            store.maintain().await.unwrap();
+            store
+        }
+        _ => store,
+    }
+}
+
+async fn run(operations: Vec<Operation>) {
+    let dir = tempfile::tempdir().unwrap();
+    let model: MemoryStore = memory();
+    let mut store = open(dir.path());
+    let (mut model_messages, mut messages) = (Vec::new(), Vec::new());
+    let mut accounts = [(); ACCOUNTS].map(|()| model.new_account_id());
+    for (number, operation) in operations.iter().enumerate() {
+        store = disturb(store, dir.path(), operation).await;
+        let mut expecting = Doer { store: &model, messages: &mut model_messages, accounts: &accounts };
+        let expected = expecting.run(number as u64, operation).await;
+        let mut doing = Doer { store: &store, messages: &mut messages, accounts: &accounts };
+        assert_eq!(doing.run(number as u64, operation).await, expected, "{operation:?}");
+        if let Operation::RemoveAccount { account } = operation {
+            accounts[*account] = model.new_account_id();
+        }
+    }
+    let expected = answers(&model, &model_messages, &accounts).await;
+    assert_eq!(answers(&store, &messages, &accounts).await, expected);
+    for last in [Operation::Maintain, Operation::Rebuild, Operation::LoseIndex] {
+        store = disturb(store, dir.path(), &last).await;
+        assert_eq!(answers(&store, &messages, &accounts).await, expected, "{last:?}");
+        assert_eq!(store.check().await.unwrap().problems, [], "{last:?}");
+    }
+    assert_eq!(store.opening().damage, []);
+    store.close().await;
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #[test]
+    fn both_forms_give_the_same_answers(operations in operations()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(run(operations));
+    }
+}
