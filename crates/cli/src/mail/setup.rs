@@ -3,6 +3,7 @@
 use super::{
     DONE, configuration_folder, dialogue,
     identity::{Identity, is_given, read_password},
+    selection::count,
 };
 use crate::output::{BAD, FAINT, GOOD, say, say_aside, styled};
 use anyhow::{Context, bail};
@@ -152,7 +153,8 @@ impl Setup {
         };
         match &status {
             Ok((messages, octets)) => {
-                verdict(true, &format!("fetching: {} ({messages} messages, {octets} octets)", account.pop3))?;
+                let what = format!("{}, {octets} octets", count(*messages as usize));
+                verdict(true, &format!("fetching: {} ({what})", account.pop3))?;
             }
             Err(error) => {
                 let words = harmless_line(&error.to_string());

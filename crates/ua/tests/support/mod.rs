@@ -1,7 +1,6 @@
 //! Simple servers in this process, made of the protocols' own server sessions, on loopback ports.
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use posta_address::{Domain, ForwardPath};
 use posta_pop3::{apop_digest, digests_equal, server as pop3};
 use posta_runtime::{Handler, SystemClock, drive};
@@ -154,7 +153,7 @@ impl Handler<pop3::Session> for Pop3Handler {
             }
             Question::Content { index, offset } => {
                 let rest = &self.snapshot[index][offset as usize..];
-                pop3::Answer::Content(Some(Bytes::copy_from_slice(&rest[..rest.len().min(4096)])))
+                pop3::Answer::Content(Some(rest[..rest.len().min(4096)].to_vec().into()))
             }
             Question::Update { deleted } => {
                 let mut messages = self.post.messages.lock().expect("whole");
