@@ -11,7 +11,7 @@ fn show(entity: Entity<'_>, number: &str, wanted: Option<&str>) {
         Some(_) => {}
     }
     for (index, part) in entity.parts().chain(entity.message()).enumerate() {
-        show(part, &format!("{number}.{}", index + 1).trim_start_matches('.').to_owned(), wanted);
+        show(part, format!("{number}.{}", index + 1).trim_start_matches('.'), wanted);
     }
 }
 

@@ -193,12 +193,8 @@ fn extended<'a>(name: &'a str, sections: &[&Section<'a>], is_clean: &mut bool) -
     let mut octets = Vec::new();
     let mut charset = None;
     let mut language = None;
-    let any_extended = sections.iter().any(|section| section.is_extended);
     for (index, section) in sections.iter().enumerate() {
-        // Some agents forget the sign on the section that names the charset.
-        let names_charset =
-            index == 0 && any_extended && memchr::memchr_iter(b'\'', section.raw).count() >= 2;
-        if !section.is_extended && !names_charset {
+        if !section.is_extended {
             octets.extend_from_slice(&unquote(section.raw));
             continue;
         }

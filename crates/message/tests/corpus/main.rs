@@ -2,6 +2,8 @@
 //!
 //! Where we read something else on purpose, `differences.txt` says which case and why.
 
+#![allow(clippy::print_stderr)]
+
 mod differences;
 mod fields;
 mod oracle;
