@@ -144,7 +144,7 @@ impl Server {
             Arc::new(move || clock.timestamp())
         };
         let opened = match world.store {
-            Some(store) => storage::Opened { store, check: None },
+            Some(store) => storage::Opened { store, maintenance: None },
             None => storage::open(&config.data_dir, timestamps.clone()).await?,
         };
         let journal_folder = config.data_dir.join("journal");
@@ -204,7 +204,7 @@ impl Server {
         running.listen(sockets)?;
         let desk = Desk {
             store: opened.store,
-            check: opened.check,
+            maintenance: opened.maintenance,
             queue: Some(queue),
             journal,
             journal_folder,

@@ -71,7 +71,7 @@ pub async fn offline(config: &Config) -> Result<Desk, AdminError> {
     let entropy = Arc::new(OsEntropy);
     Ok(Desk {
         store: opened.store,
-        check: opened.check,
+        maintenance: opened.maintenance,
         queue: None,
         journal: Journal::open(storage::journal_settings(config), Arc::new(jiff::Timestamp::now))?,
         journal_folder: config.data_dir.join("journal"),

@@ -9,6 +9,7 @@ use crate::{
     limits::{MEMBERS_MAX, NAME_OCTETS_MAX, SECRET_OCTETS_MAX},
     passwords::Passwords,
 };
+use async_trait::async_trait;
 use posta_address::{Domain, Mailbox};
 use posta_journal::{Direction, Event, Fate, Journal, Query, Reader};
 use posta_queue::{Queue, QueueError};
@@ -24,8 +25,8 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 pub struct Desk {
     /// The store.
     pub store: Arc<dyn Store>,
-    /// Compares the store's two halves.
-    pub check: Option<Check>,
+    /// What can be done to the store as a whole.
+    pub maintenance: Option<Arc<dyn Maintenance>>,
     /// The running queue, if there is one.
     pub queue: Option<Queue>,
     /// Where the operator's deeds are noted.
@@ -40,8 +41,14 @@ pub struct Desk {
     pub clock: Arc<dyn Clock>,
 }
 
-/// Checks a store; blocking.
-pub type Check = Arc<dyn Fn() -> Result<CheckInfo, StoreError> + Send + Sync>;
+/// What can be done to a store as a whole.
+#[async_trait]
+pub trait Maintenance: Send + Sync + 'static {
+    /// Compares what is written with what is derived from it.
+    async fn check(&self) -> Result<CheckInfo, StoreError>;
+    /// Derives it anew.
+    async fn rebuild(&self) -> Result<(), StoreError>;
+}
 
 /// A refusal on the way to a response.
 struct Refused(ErrorKind, String);
@@ -111,7 +118,8 @@ impl Desk {
                 None => Err(not_found(format!("{id} is not in the queue"))),
             },
             Request::QueueAct { id, action } => self.act_on_queue(id, action).await,
-            Request::StoreCheck => self.check_store().await,
+            Request::StoreCheck => Ok(Response::Check(self.maintenance()?.check().await?)),
+            Request::StoreRebuild => self.rebuild_store().await,
             Request::StoreUsage => self.usage().await,
             Request::Audit => Ok(Response::Tally(self.store.tally().await?)),
             Request::Explain { subject, limit } => self.explain(&subject, limit).await,
@@ -455,13 +463,13 @@ async fn act_running(queue: &Queue, id: QueueId, action: QueueAction) -> Result<
 
 /// Store and journal.
 impl Desk {
-    async fn check_store(&self) -> Answer {
-        let Some(check) = self.check.clone() else {
-            return Err(invalid("this store has nothing to check"));
-        };
-        let checked = tokio::task::spawn_blocking(move || check()).await;
-        let info = checked.map_err(|error| Refused(ErrorKind::Failed, error.to_string()))??;
-        Ok(Response::Check(info))
+    fn maintenance(&self) -> Result<&dyn Maintenance, Refused> {
+        self.maintenance.as_deref().ok_or_else(|| invalid("this store lives in memory only"))
+    }
+
+    async fn rebuild_store(&self) -> Answer {
+        self.maintenance()?.rebuild().await?;
+        Ok(self.note(None, "the store's index was made anew".into()))
     }
 
     async fn explain(&self, subject: &str, limit: usize) -> Answer {

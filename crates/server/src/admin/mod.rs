@@ -7,7 +7,7 @@ mod protocol;
 mod socket;
 
 pub use client::{AdminError, ask, offline, perform};
-pub use desk::{Check, Desk};
+pub use desk::{Desk, Maintenance};
 pub use protocol::{
     AccountChange, AccountInfo, AliasInfo, CheckInfo, DomainInfo, ErrorKind, NewAccount, QueueAction,
     QueueInfo, QueueRecipientInfo, Request, Response, SecretText, StatusInfo, UsageInfo,

@@ -116,6 +116,8 @@ pub enum Request {
 
     /// Compares index and volumes: [`Response::Check`].
     StoreCheck,
+    /// Makes the index anew from the volumes: [`Response::Done`].
+    StoreRebuild,
     /// [`Response::Usage`] of every account.
     StoreUsage,
     /// The count of every message-recipient ever accepted: [`Response::Tally`].

@@ -56,7 +56,7 @@ impl Config {
             message,
         };
         let config: Config =
-            toml::from_str(text).map_err(|error| at(error.span(), error.message().to_owned()))?;
+            toml::from_str(text).map_err(|error| at(error.span(), message_of(text, &error)))?;
         for complaint in complaints(&config) {
             return Err(at(span_of(text, complaint.key), complaint.message));
         }
@@ -121,6 +121,18 @@ fn complaints(config: &Config) -> impl Iterator<Item = Complaint> {
     .flatten()
 }
 
+/// What is wrong; with the value itself, where the reader's words leave it out.
+fn message_of(text: &str, error: &toml::de::Error) -> String {
+    const SHOWN_CHARACTERS_MAX: usize = 60;
+    let message = error.message();
+    let value = error.span().and_then(|span| text.get(span)).unwrap_or_default();
+    if message.contains('`') || value.is_empty() || value.contains('\n') {
+        return message.to_owned();
+    }
+    let shown: String = value.chars().take(SHOWN_CHARACTERS_MAX).collect();
+    format!("{message}: {shown}")
+}
+
 /// Where a key stands in the text.
 fn span_of(text: &str, (section, key): (&str, &str)) -> Option<Range<usize>> {
     let document = DeTable::parse(text).ok()?;
@@ -164,14 +176,14 @@ mod tests {
             ),
             (
                 "[relay]\nnetworks = [\n \"10.0.0.1/8\"]",
-                "posta.toml:5:2: `10.0.0.1/8` has address bits below",
+                "posta.toml:4:12: `10.0.0.1/8` has address bits below",
             ),
             (
                 "[[listener]]\nprotocol = \"imap\"",
                 "posta.toml:4:12: unknown variant `imap`, expected `smtp` or `pop3`",
             ),
             ("[[listener]]\nprotocol = \"smtp\"", "posta.toml:3:1: missing field `address`"),
-            ("domains = [\"a..b\"]", "posta.toml:3:12: "),
+            ("domains = [\"a..b\"]", "posta.toml:3:11: bad domain: [\"a..b\"]"),
             ("[delivery]\nsmarthost = \"a b\"", "posta.toml:4:13: `a b` is no next host: expected host:port"),
             ("[delivery]\nretry_after = []", "posta.toml:4:1: `retry_after` is empty"),
             ("[limits]\nconnections = 0", "posta.toml:4:1: `connections` is 0; expected 1 or more"),
