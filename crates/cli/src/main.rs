@@ -30,7 +30,7 @@ use std::{
 ///
 /// Try `posta demo` first: a little internet of mail on your own machine.
 #[derive(Debug, Parser)]
-#[command(name = "posta", version, max_term_width = 100, propagate_version = true)]
+#[command(name = "posta", version, max_term_width = 100)]
 struct Arguments {
     /// The server's configuration (else ./posta.toml, then /etc/posta/posta.toml)
     #[arg(long, short, global = true, env = "POSTA_CONFIG", value_name = "FILE")]
@@ -93,10 +93,22 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            output::say_aside(format!("{}: {error:#}", output::styled(output::BAD, "posta")));
+            output::say_aside(format!("{}: {}", output::styled(output::BAD, "posta"), prose(&error)));
             ExitCode::FAILURE
         }
     }
+}
+
+/// The error and its causes on one line; a cause that was told already is not told again.
+fn prose(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
 }
 
 /// Whoever reads our output (`head`) has had enough.
@@ -175,6 +187,13 @@ fn confirm(yes: bool, question: &str) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn causes_are_told_once() {
+        let error =
+            anyhow::anyhow!("the disk is full").context("the store failed: the disk is full").context("no");
+        assert_eq!(prose(&error), "no: the store failed: the disk is full");
+    }
 
     #[test]
     fn the_arguments_are_well_formed() {

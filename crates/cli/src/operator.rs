@@ -3,9 +3,14 @@
 use crate::output::{self, GOOD, styled};
 use anyhow::anyhow;
 use posta_server::{
-    admin::{self, ErrorKind, Request, Response},
+    admin::{self, AdminError, ErrorKind, Request, Response},
     config::Config,
 };
+use std::time::Duration;
+
+/// How often, and after which pauses, a server that seems to be starting is asked again.
+const START_POLLS: u32 = 20;
+const START_POLL: Duration = Duration::from_millis(100);
 
 /// Who asks, and whom.
 pub(crate) struct Operator {
@@ -24,10 +29,30 @@ impl Operator {
 
     /// Sends a request; failures become errors that say what to do.
     pub(crate) async fn ask(&self, request: Request) -> anyhow::Result<Response> {
-        match admin::perform(&self.config, request).await? {
+        match self.answer(request).await? {
             Response::Error { kind, message } => Err(failure(kind, &message)),
             response => Ok(response),
         }
+    }
+
+    async fn answer(&self, request: Request) -> anyhow::Result<Response> {
+        let folder = &self.config.data_dir;
+        if matches!(request, Request::Status | Request::Reload | Request::Stop) {
+            let no_server = || anyhow!("no server runs on {}; `posta serve` starts one", folder.display());
+            return admin::ask(folder, &request)?.ok_or_else(no_server);
+        }
+        let error = match admin::perform(&self.config, request.clone()).await {
+            Err(AdminError::Store(error)) => error,
+            performed => return Ok(performed?),
+        };
+        // The store may be in the hands of a server that is starting, and answers in a moment.
+        for _ in 0..START_POLLS {
+            tokio::time::sleep(START_POLL).await;
+            if let Some(response) = admin::ask(folder, &request)? {
+                return Ok(response);
+            }
+        }
+        Err(error.into())
     }
 
     /// Sends a request that changes something, and says what was done.

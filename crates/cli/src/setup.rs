@@ -10,6 +10,7 @@ use posta_server::config::Config;
 use std::{
     fs::{self, DirBuilder, OpenOptions},
     io::{self, IsTerminal, Write},
+    net::{Ipv4Addr, SocketAddr},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
@@ -29,6 +30,12 @@ pub(crate) struct Setup {
     /// Where everything is kept (as root /var/lib/posta, else posta-data beside the configuration)
     #[arg(long, value_name = "FOLDER")]
     data_dir: Option<PathBuf>,
+    /// Where SMTP is spoken (as root 0.0.0.0:25, else 127.0.0.1:2525); port 0 takes a free one
+    #[arg(long, value_name = "IP:PORT")]
+    smtp: Option<SocketAddr>,
+    /// Where POP3 is spoken (as root 127.0.0.1:110, else 127.0.0.1:2110); port 0 takes a free one
+    #[arg(long, value_name = "IP:PORT")]
+    pop3: Option<SocketAddr>,
     /// Replace a configuration that exists
     #[arg(long)]
     force: bool,
@@ -39,8 +46,8 @@ struct Choices {
     hostname: Domain,
     domains: Vec<Domain>,
     data_dir: PathBuf,
-    smtp: &'static str,
-    pop3: &'static str,
+    smtp: SocketAddr,
+    pop3: SocketAddr,
 }
 
 impl Setup {
@@ -103,9 +110,13 @@ impl Setup {
         let data_dir = self
             .data_dir
             .unwrap_or_else(|| PathBuf::from(if root { "/var/lib/posta" } else { "posta-data" }));
-        // Only root may bind the usual ports.
-        let (smtp, pop3) =
-            if root { ("0.0.0.0:25", "127.0.0.1:110") } else { ("127.0.0.1:2525", "127.0.0.1:2110") };
+        let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        // Only root may bind the usual ports. POP3 without TLS is not offered to others by itself.
+        let (smtp, pop3) = match root {
+            true => (SocketAddr::from((Ipv4Addr::UNSPECIFIED, 25)), local(110)),
+            false => (local(2525), local(2110)),
+        };
+        let (smtp, pop3) = (self.smtp.unwrap_or(smtp), self.pop3.unwrap_or(pop3));
         Ok(Choices { hostname, domains, data_dir, smtp, pop3 })
     }
 }
@@ -143,7 +154,7 @@ fn write_configuration(choices: &Choices) -> anyhow::Result<String> {
         for listener in listeners.iter_mut() {
             let address =
                 if listener["protocol"].as_str() == Some("smtp") { choices.smtp } else { choices.pop3 };
-            listener["address"] = toml_edit::value(address);
+            listener["address"] = toml_edit::value(address.to_string());
         }
     }
     Ok(document.to_string())
@@ -159,15 +170,15 @@ mod tests {
             hostname: Domain::parse("mx.test.example").expect("a domain"),
             domains: vec![Domain::parse("test.example").expect("a domain")],
             data_dir: "posta-data".into(),
-            smtp: "127.0.0.1:2525",
-            pop3: "127.0.0.1:2110",
+            smtp: "[::1]:2525".parse().expect("an address"),
+            pop3: "127.0.0.1:2110".parse().expect("an address"),
         };
         let text = write_configuration(&choices).expect("writes");
         let config = Config::parse(&text, Path::new("posta.toml")).expect("reads");
         assert_eq!((config.hostname, config.domains), (choices.hostname, choices.domains));
         let addresses: Vec<String> =
             config.listeners.iter().map(|listener| listener.address.to_string()).collect();
-        assert_eq!(addresses, ["127.0.0.1:2525", "127.0.0.1:2110"]);
+        assert_eq!(addresses, ["[::1]:2525", "127.0.0.1:2110"]);
         assert!(text.contains("# The name by which this host is known"), "{text}");
     }
 }

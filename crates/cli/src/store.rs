@@ -5,14 +5,9 @@ use crate::{
     operator::Operator,
     output::{self, BAD, Form, GOOD, styled},
 };
-use anyhow::Context;
-use posta_server::{
-    admin::{Request, Response, UsageInfo},
-    config::Config,
-};
-use posta_store::{EmbeddedStore, embedded};
+use posta_server::admin::{Request, Response, UsageInfo};
 use serde::Serialize;
-use std::{fs, io, os::unix::fs::MetadataExt, path::Path, process::ExitCode, sync::Arc};
+use std::{fs, io, os::unix::fs::MetadataExt, path::Path, process::ExitCode};
 
 /// See the module.
 #[derive(Debug, clap::Subcommand)]
@@ -22,7 +17,7 @@ pub(crate) enum StoreCommand {
         #[command(flatten)]
         form: Form,
     },
-    /// Make the index anew from the volumes (the server must be stopped)
+    /// Make the index anew from the volumes
     Rebuild,
     /// What maildrops hold, and what the store takes on disk
     Stats {
@@ -45,7 +40,7 @@ impl StoreCommand {
         let config = place.load()?;
         match self {
             StoreCommand::Check { form } => return check(&Operator::new(config), form).await,
-            StoreCommand::Rebuild => rebuild(&config).await?,
+            StoreCommand::Rebuild => Operator::new(config).act(Request::StoreRebuild).await?,
             StoreCommand::Stats { form } => stats(&Operator::new(config), form).await?,
         }
         Ok(ExitCode::SUCCESS)
@@ -69,17 +64,6 @@ async fn check(operator: &Operator, form: Form) -> anyhow::Result<ExitCode> {
         output::say(verdict)?;
     }
     Ok(if found.sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-async fn rebuild(config: &Config) -> anyhow::Result<()> {
-    let folder = config.data_dir.clone();
-    let open =
-        move || EmbeddedStore::open(&folder, embedded::Settings::default(), Arc::new(jiff::Timestamp::now));
-    let store = tokio::task::spawn_blocking(open).await?.context("stop the server first, if one runs")?;
-    store.rebuild().await?;
-    store.close().await;
-    output::say(styled(GOOD, "the index was made anew from the volumes"))?;
-    Ok(())
 }
 
 async fn stats(operator: &Operator, form: Form) -> anyhow::Result<()> {

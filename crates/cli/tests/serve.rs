@@ -7,15 +7,15 @@ use support::{Line, Process, fail, folder, log_in, messages, posta, run, send, s
 
 /// A host in `folder`: hosted domain test.example, free ports, nothing leaves the machine.
 fn set_up(folder: &Path) {
-    let arguments = ["setup", "--yes", "--hostname", "mx.test.example", "--domain", "test.example"];
-    let said = succeed(folder, &arguments, "");
+    let names = ["--hostname", "mx.test.example", "--domain", "test.example", "--data-dir", "posta-data"];
+    let places = ["--smtp", "127.0.0.1:0", "--pop3", "127.0.0.1:0"];
+    let said = succeed(folder, &[&["setup", "--yes"], names.as_slice(), &places].concat(), "");
     assert!(said.contains("posta account add you@test.example"), "{said}");
     let path = folder.join("posta.toml");
     let text = std::fs::read_to_string(&path).expect("setup wrote it");
-    let text = text.replace("127.0.0.1:2525", "127.0.0.1:0").replace("127.0.0.1:2110", "127.0.0.1:0");
     // A name server that nobody is: look-ups fail at once and for now.
-    let text = text.replace("[dns]", "[dns]\nservers = [\"127.0.0.1:9\"]\ntimeout = \"1s\"");
-    let text = text.replace("[relay]", "[relay]\nnetworks = [\"127.0.0.0/8\"]");
+    let text = text.replace("\n[dns]\n", "\n[dns]\nservers = [\"127.0.0.1:9\"]\ntimeout = \"1s\"\n");
+    let text = text.replace("\n[relay]\n", "\n[relay]\nnetworks = [\"127.0.0.0/8\"]\n");
     std::fs::write(&path, text).expect("writes");
 }
 
@@ -150,7 +150,7 @@ fn settings_change_without_dropping_sessions() {
     let mut session = log_in(&pop3, "alice@test.example", "word");
     let path = folder.join("posta.toml");
     let text = std::fs::read_to_string(&path).expect("reads");
-    std::fs::write(&path, text.replace("[smtp]", "[smtp]\nsize_max = \"1234 B\"")).expect("writes");
+    std::fs::write(&path, text.replace("\n[smtp]\n", "\n[smtp]\nsize_max = \"1234 B\"\n")).expect("writes");
     process.signal("-HUP");
     wait_for("the new limit", || {
         let mut line = Line::connect(&smtp);
@@ -170,7 +170,7 @@ fn what_is_wrong_is_said_with_its_place() {
     assert!(fail(&folder, &["setup", "--yes"]).contains("--force"));
     let path = folder.join("posta.toml");
     let text = std::fs::read_to_string(&path).expect("reads");
-    std::fs::write(&path, text.replace("[smtp]", "[smtp]\nsize_maximum = 3")).expect("writes");
+    std::fs::write(&path, text.replace("\n[smtp]\n", "\n[smtp]\nsize_maximum = 3\n")).expect("writes");
     let line = 1 + std::fs::read_to_string(&path)
         .expect("reads")
         .lines()

@@ -234,7 +234,7 @@ fn system_resolver(config: &Config) -> Result<Arc<dyn Resolver>, DnsError> {
 }
 
 /// Domains named by the configuration are hosted; their settings in the store stay as they are.
-async fn ensure_domains(store: &dyn Store, config: &Config) -> Result<(), StoreError> {
+pub(crate) async fn ensure_domains(store: &dyn Store, config: &Config) -> Result<(), StoreError> {
     for domain in &config.domains {
         if store.domain(domain).await?.is_none() {
             let settings = DomainSettings {

@@ -5,8 +5,6 @@ use std::collections::VecDeque;
 
 /// Octets of a line that are shown; the rest is counted.
 const LINE_OCTETS_MAX: usize = 160;
-/// Lines of a content's body that are shown.
-const BODY_LINES_MAX: usize = 40;
 /// Lines of a content's header section that are shown.
 const HEADER_LINES_MAX: usize = 60;
 /// Lines of one dialogue that are shown.
@@ -47,6 +45,8 @@ pub(crate) enum Shown {
 #[derive(Debug)]
 pub(crate) struct Dialogue {
     protocol: Protocol,
+    /// Lines of a content's body that are shown.
+    body_lines_max: usize,
     client: Lines,
     server: Lines,
     /// Who sends a content now.
@@ -100,6 +100,7 @@ fn printable(octets: &[u8]) -> String {
 /// A content on its way.
 #[derive(Debug, Default)]
 struct Content {
+    body_lines_max: usize,
     in_body: bool,
     header_lines: Vec<String>,
     lines: usize,
@@ -110,9 +111,10 @@ struct Content {
 }
 
 impl Dialogue {
-    pub(crate) fn new(protocol: Protocol) -> Self {
+    pub(crate) fn new(protocol: Protocol, body_lines_max: usize) -> Self {
         Dialogue {
             protocol,
+            body_lines_max,
             client: Lines::default(),
             server: Lines::default(),
             content: None,
@@ -193,7 +195,9 @@ impl Dialogue {
                 (several && line.starts_with("+OK")).then_some(Speaker::Server)
             }
         };
-        self.content = content_from.map(|speaker| (speaker, Content::default()));
+        let body_lines_max = self.body_lines_max;
+        self.content =
+            content_from.map(|speaker| (speaker, Content { body_lines_max, ..Content::default() }));
     }
 
     /// No dialogue fills the screen for ever.
@@ -235,14 +239,14 @@ impl Content {
         }
         if is_base64(&line) {
             self.base64_lines += 1;
-            if self.base64_lines > 1 {
+            if self.base64_lines > 1 && self.omitted_lines == 0 {
                 self.base64_omitted_octets += line.len();
                 return;
             }
         } else {
             self.end_base64(speaker, shown);
         }
-        if self.lines > BODY_LINES_MAX {
+        if self.lines > self.body_lines_max {
             self.omitted_lines += 1;
         } else {
             shown.push(Shown::Content(speaker, line));
@@ -265,7 +269,7 @@ impl Content {
     }
 
     fn end_base64(&mut self, speaker: Speaker, shown: &mut Vec<Shown>) {
-        if self.base64_lines > 1 {
+        if self.base64_omitted_octets > 0 {
             let text = format!(
                 "… {} more lines of base64, {} octets",
                 self.base64_lines - 1,
@@ -310,7 +314,7 @@ mod tests {
     /// A dialogue as text: each line of `heard` with its speaker; compared with what is shown.
     #[track_caller]
     fn check(protocol: Protocol, heard: &str, expected: &str) {
-        let mut dialogue = Dialogue::new(protocol);
+        let mut dialogue = Dialogue::new(protocol, 40);
         let mut shown = Vec::new();
         for line in heard.lines().map(|line| line.strip_prefix("        ").unwrap_or(line)) {
             let (speaker, text) = match line.split_at_checked(3) {
@@ -427,7 +431,7 @@ mod tests {
 
     #[test]
     fn what_is_long_or_strange_stays_harmless() {
-        let mut dialogue = Dialogue::new(Protocol::Smtp);
+        let mut dialogue = Dialogue::new(Protocol::Smtp, 40);
         let shown = dialogue.hear(Speaker::Client, &[b'x'; 100_000]);
         assert!(shown.is_empty() && dialogue.client.partial.len() <= LINE_OCTETS_MAX);
         let shown = dialogue.hear(Speaker::Client, b"\r\n\x1b[2Jboo\xff\r\n");
@@ -441,7 +445,7 @@ mod tests {
 
     #[test]
     fn a_long_body_is_cut() {
-        let mut dialogue = Dialogue::new(Protocol::Smtp);
+        let mut dialogue = Dialogue::new(Protocol::Smtp, 40);
         dialogue.hear(Speaker::Server, b"354 go\r\n");
         let body = format!("\r\n{}.\r\n", "line\r\n".repeat(100));
         let shown = dialogue.hear(Speaker::Client, body.as_bytes());

@@ -4,7 +4,9 @@ use super::dialogue::{Dialogue, Protocol, Shown, Speaker};
 use crate::output::{CLIENT, FAINT, NAMES, SERVER, STRONG, styled};
 use async_trait::async_trait;
 use posta_dns::DnsExchange;
+use posta_message::Message;
 use posta_runtime::{Network, Stream, Transcript};
+use posta_ua::terminal::harmless_line;
 use std::{
     collections::VecDeque,
     io::{self, Write},
@@ -16,10 +18,16 @@ use std::{
 };
 use tokio::{net::TcpSocket, sync::watch};
 
+/// How the names of MTAs begin.
+pub(crate) const MTA: &str = "the MTA of ";
 /// Names of connections' client ends that are kept.
 const NAMES_MAX: usize = 1024;
 /// Columns of one side of the box that shows envelope and header section.
-const BOX_COLUMNS_MAX: usize = 64;
+const BOX_COLUMNS_MAX: usize = 56;
+/// Lines of a body that are shown when its author hands it over, and when it is fetched.
+const BODY_LINES_MAX: usize = 40;
+/// The same when one MTA hands it to another: it was shown before.
+const RELAYED_BODY_LINES_MAX: usize = 6;
 
 /// The screen, shared by all dialogues.
 pub(crate) struct Stage {
@@ -87,7 +95,9 @@ impl Stage {
         let server = format!("{} ({server_address})", styled(STRONG, server));
         self.say(&format!("\n── {number} ── {protocol_name}: {client} talks to {server} ──"));
         self.open.send_modify(|count| *count += 1);
-        ServerTranscript { stage: Arc::clone(self), number, dialogue: Mutex::new(Dialogue::new(protocol)) }
+        let is_mta = name.is_some_and(|name| name.starts_with(MTA));
+        let dialogue = Dialogue::new(protocol, if is_mta { RELAYED_BODY_LINES_MAX } else { BODY_LINES_MAX });
+        ServerTranscript { stage: Arc::clone(self), number, dialogue: Mutex::new(dialogue) }
     }
 
     fn show(&self, number: u32, shown: &[Shown]) {
@@ -123,6 +133,16 @@ fn colours(speaker: Speaker) -> (anstyle::Style, &'static str) {
     }
 }
 
+/// A header field as people read it: encoded words decoded (RFC 2047).
+fn decoded(field: &str) -> String {
+    let Some((name, _)) = field.split_once(':') else { return field.to_owned() };
+    let message = Message::parse(field.as_bytes());
+    match message.root().text_field(name) {
+        Some(text) => format!("{name}: {}", harmless_line(&text)),
+        None => field.to_owned(),
+    }
+}
+
 /// The box that shows what hosts go by beside what people read.
 fn side_by_side(envelope: &[String], header: &[String]) -> String {
     const TITLES: (&str, &str) = ("the envelope: what hosts go by", "the header section: what people read");
@@ -133,7 +153,7 @@ fn side_by_side(envelope: &[String], header: &[String]) -> String {
         line.chars().take(BOX_COLUMNS_MAX - 1).chain(['…']).collect()
     };
     let left: Vec<String> = envelope.iter().map(cut).collect();
-    let right: Vec<String> = header.iter().map(cut).collect();
+    let right: Vec<String> = header.iter().map(|field| cut(&decoded(field))).collect();
     let columns = |lines: &[String], title: &str| {
         lines.iter().map(|line| line.chars().count()).chain([title.chars().count()]).max().unwrap_or(0)
     };
@@ -220,11 +240,16 @@ mod tests {
     #[test]
     fn envelope_and_header_stand_side_by_side() {
         let envelope = vec!["MAIL FROM:<alice@north.example>".into(), "RCPT TO:<bob@south.example>".into()];
-        let header = vec!["From: Alice <alice@north.example>".into(), "x".repeat(100), "Subject: é".into()];
+        let header = vec![
+            "From: Alice <alice@north.example>".into(),
+            "x".repeat(100),
+            "Subject: =?UTF-8?Q?=C3=A9?=".into(),
+        ];
         let plain = anstream::adapter::strip_str(&side_by_side(&envelope, &header)).to_string();
         let columns: Vec<usize> = plain.lines().map(|line| line.chars().count()).collect();
         assert!(columns.iter().all(|count| *count == columns[0]), "{plain}");
         assert_eq!(plain.lines().count(), 6, "{plain}");
         assert!(plain.contains("│ RCPT TO:<bob@south.example>     │ xxx"), "{plain}");
+        assert!(plain.contains("│ Subject: é "), "{plain}");
     }
 }

@@ -168,7 +168,8 @@ pub(crate) fn send(smtp: &str, from: &str, to: &str, content: &str) -> String {
     line.smtp(&format!("MAIL FROM:<{from}>"), "250 ");
     line.smtp(&format!("RCPT TO:<{to}>"), "250 ");
     line.smtp("DATA", "354 ");
-    let reply = line.smtp(&format!("{}\r\n.", content.replace('\n', "\r\n")), "250 ");
+    let stuffed = format!("\n{content}").replace("\n.", "\n..").replace('\n', "\r\n");
+    let reply = line.smtp(&format!("{}\r\n.", &stuffed[2..]), "250 ");
     line.smtp("QUIT", "221 ");
     reply
 }

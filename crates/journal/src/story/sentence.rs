@@ -81,7 +81,9 @@ fn outcome(event: &Event) -> (Mood, String, Vec<String>) {
         Some(host) => format!("{host} said: {detail}"),
         None => detail.clone(),
     };
-    let details = if said.is_empty() { Vec::new() } else { vec![said] };
+    // A delivery into a maildrop here needs no words but the sentence itself.
+    let is_plain = said.is_empty() || (*fate == Fate::Delivered && host.is_none());
+    let details = if is_plain { Vec::new() } else { vec![said] };
     let (mood, text) = match fate {
         Fate::Delivered => (Mood::Good, format!("put into the maildrop of {to}")),
         Fate::Relayed => {

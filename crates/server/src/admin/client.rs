@@ -5,7 +5,7 @@ use super::{
     protocol::{Request, Response},
     socket::SOCKET_NAME,
 };
-use crate::{config::Config, passwords::Passwords, storage};
+use crate::{config::Config, passwords::Passwords, server::ensure_domains, storage};
 use posta_journal::{Journal, JournalError};
 use posta_runtime::{Clock, OsEntropy, SystemClock};
 use posta_store::StoreError;
@@ -68,6 +68,8 @@ pub async fn perform(config: &Config, request: Request) -> Result<Response, Admi
 pub async fn offline(config: &Config) -> Result<Desk, AdminError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let opened = storage::open(&config.data_dir, Arc::new(jiff::Timestamp::now)).await?;
+    // As at a start: accounts can be made before the server ever ran.
+    ensure_domains(&*opened.store, config).await?;
     let entropy = Arc::new(OsEntropy);
     Ok(Desk {
         store: opened.store,
