@@ -25,7 +25,7 @@ use std::{
     net::SocketAddr,
     path::PathBuf,
     sync::{Arc, OnceLock, RwLock, atomic::AtomicU64},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use thiserror::Error;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
@@ -143,6 +143,7 @@ impl Server {
             let clock = clock.clone();
             Arc::new(move || clock.timestamp())
         };
+        let is_ours = world.store.is_none();
         let opened = match world.store {
             Some(store) => storage::Opened { store, maintenance: None },
             None => storage::open(&config.data_dir, timestamps.clone()).await?,
@@ -200,6 +201,7 @@ impl Server {
             }),
             tasks: Vec::new(),
             admin: None,
+            store: is_ours.then(|| opened.store.clone()),
         };
         running.listen(sockets)?;
         let desk = Desk {
@@ -253,6 +255,8 @@ pub struct Running {
     shared: Arc<Shared>,
     tasks: Vec<JoinHandle<()>>,
     admin: Option<AdminSocket>,
+    /// The store that this server opened, and closes.
+    store: Option<Arc<dyn Store>>,
 }
 
 struct Shared {
@@ -311,7 +315,9 @@ impl Running {
         let host = &self.shared.host;
         let deadline = host.clock.now() + limit;
         host.stop.send_replace(true);
-        self.admin.take();
+        if let Some(admin) = self.admin.take() {
+            admin.close().await;
+        }
         for task in std::mem::take(&mut self.tasks) {
             let _ = task.await;
         }
@@ -322,6 +328,11 @@ impl Running {
         host.queue().shutdown(left).await;
         let journal = host.journal.clone();
         let _ = tokio::task::spawn_blocking(move || journal.flush()).await;
+        let (clock, store) = (host.clock.clone(), self.store.take());
+        drop(self);
+        if let Some(store) = store {
+            close(store, &*clock, deadline).await;
+        }
     }
 
     fn listen(&mut self, sockets: Sockets) -> Result<(), StartError> {
@@ -368,6 +379,15 @@ impl Shared {
         host.set_policy(Policy::new(config));
         Ok(restart)
     }
+}
+
+/// Closes the store once nobody uses it any more, so that the next server can open it.
+async fn close(store: Arc<dyn Store>, clock: &dyn Clock, deadline: Instant) {
+    while Arc::strong_count(&store) > 1 && clock.now() < deadline {
+        tokio::time::sleep(STOP_POLL).await;
+    }
+    // Closing waits for the disk.
+    let _ = tokio::task::spawn_blocking(move || drop(store)).await;
 }
 
 fn needs_restart(old: &Config, new: &Config) -> Vec<String> {

@@ -49,6 +49,14 @@ impl AdminSocket {
     }
 }
 
+impl AdminSocket {
+    /// Closes it, and waits for that.
+    pub(crate) async fn close(mut self) {
+        self.task.abort();
+        let _ = (&mut self.task).await;
+    }
+}
+
 impl Drop for AdminSocket {
     fn drop(&mut self) {
         self.task.abort();
