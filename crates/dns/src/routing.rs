@@ -97,9 +97,6 @@ pub enum RouteError {
     /// The aliases go in a circle, or the chain of them is too long.
     #[error("{0} is an alias that leads nowhere")]
     AliasLoop(String),
-    /// An address literal of a kind that is no IP address.
-    #[error("{0} is not an address that mail can be sent to")]
-    UnknownLiteral(String),
 }
 
 impl RouteError {
@@ -112,7 +109,7 @@ impl RouteError {
     pub fn status(&self) -> (u8, u16, u16) {
         match self {
             RouteError::Temporary(_) => (4, 4, 3),
-            RouteError::NoSuchDomain(_) | RouteError::UnknownLiteral(_) => (5, 1, 2),
+            RouteError::NoSuchDomain(_) => (5, 1, 2),
             RouteError::NullMx(_) => (5, 1, 10),
             RouteError::NoUsableHost(_) | RouteError::AliasLoop(_) => (5, 4, 4),
             RouteError::LoopsBack(_) => (5, 4, 6),
@@ -207,13 +204,12 @@ impl Search<'_> {
 
     /// RFC 1123 §5.3.4, RFC 5321 §4.1.3: straight to the address, no look-up.
     fn literal(&mut self, literal: &AddressLiteral) -> Result<Vec<RouteHost>, RouteError> {
-        let ip = literal.ip().ok_or_else(|| RouteError::UnknownLiteral(literal.to_string()))?;
-        let remote = SocketAddr::new(ip, self.ports.default);
+        let remote = SocketAddr::new(literal.ip(), self.ports.default);
         if self.own.has_endpoint(remote) {
             return Err(RouteError::LoopsBack(literal.to_string()));
         }
         self.steps.push(format!("{literal} is an address literal: no look-up"));
-        Ok(vec![RouteHost { name: Host::Literal(literal.clone()), preference: 0, addresses: vec![remote] }])
+        Ok(vec![RouteHost { name: Host::Literal(*literal), preference: 0, addresses: vec![remote] }])
     }
 
     async fn domain(

@@ -236,7 +236,8 @@ fn session_words(failure: &Failure) -> String {
         }
         Fault::ContentUnreadable => "the message could not be read from this host's own store".to_owned(),
         Fault::ContentMalformed => {
-            "the message has a NUL, or a CR or LF that is not part of a line end, and must not be sent on".to_owned()
+            "the message has a NUL, or a CR or LF that is not part of a line end, and must not be sent on"
+                .to_owned()
         }
     }
 }

@@ -164,8 +164,8 @@ impl State {
         self.scheduler.insert(entry.id, entry.held, recipients);
     }
 
-    /// Gives a dispatch to an open connection that waits.
-    fn hand_to_idle(&mut self, mut dispatch: Dispatch) -> Result<(), Dispatch> {
+    /// Gives a dispatch to an open connection that waits; without one it comes back.
+    fn hand_to_idle(&mut self, mut dispatch: Dispatch) -> Option<Dispatch> {
         while let Some(waiting) = self.idle.get_mut(&dispatch.destination) {
             // The one that waits shortest: the others may go.
             let next = waiting.pop();
@@ -174,11 +174,11 @@ impl State {
             }
             let Some((_, sender)) = next else { break };
             match sender.send(dispatch) {
-                Ok(()) => return Ok(()),
+                Ok(()) => return None,
                 Err(back) => dispatch = back,
             }
         }
-        Err(dispatch)
+        Some(dispatch)
     }
 
     fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
@@ -239,7 +239,7 @@ impl Shared {
         while let Some(dispatch) = state.scheduler.next(now) {
             if dispatch.suspended.is_some() {
                 suspended.push(dispatch);
-            } else if let Err(dispatch) = state.hand_to_idle(dispatch) {
+            } else if let Some(dispatch) = state.hand_to_idle(dispatch) {
                 state.spawn(work(this.clone(), dispatch));
             }
         }

@@ -42,9 +42,8 @@ impl fmt::Display for NextHop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.host {
             Host::Literal(literal) => match literal.ip() {
-                Some(IpAddr::V6(ip)) => write!(f, "[{ip}]:{}", self.port),
-                Some(ip) => write!(f, "{ip}:{}", self.port),
-                None => write!(f, "{literal}:{}", self.port),
+                IpAddr::V6(ip) => write!(f, "[{ip}]:{}", self.port),
+                ip => write!(f, "{ip}:{}", self.port),
             },
             Host::Domain(domain) => write!(f, "{domain}:{}", self.port),
         }
