@@ -21,21 +21,34 @@ impl Domain {
         if text.len() > DOMAIN_OCTETS_MAX * 4 {
             return Err(AddressError::DomainTooLong);
         }
-        let lower: Arc<str> =
-            if text.is_ascii() { text.to_ascii_lowercase().into() } else { text.to_lowercase().into() };
-        let needs_idna = !lower.is_ascii() || lower.split('.').any(|label| label.starts_with("xn--"));
-        let converted = if needs_idna {
-            let ascii = idna::domain_to_ascii_strict(&lower).map_err(|_| AddressError::Domain)?;
-            Some(Arc::<str>::from(ascii))
-        } else {
-            None
-        };
-        let ascii = converted.filter(|ascii| **ascii != *lower);
-        check_labels(ascii.as_deref().unwrap_or(&lower))?;
-        Ok(Domain { text: lower, ascii })
+        if !text.is_ascii() {
+            return Self::parse_international(text);
+        }
+        let lower = text.to_ascii_lowercase();
+        check_labels(&lower)?;
+        // What looks like an A-label must be one (RFC 5891 §5.4).
+        if lower.split('.').any(|label| label.starts_with("xn--"))
+            && !idna::domain_to_ascii_strict(&lower).is_ok_and(|ascii| ascii == lower)
+        {
+            return Err(AddressError::Domain);
+        }
+        Ok(Domain { text: lower.into(), ascii: None })
     }
 
-    /// The domain as given, lower-cased.
+    fn parse_international(text: &str) -> Result<Self, AddressError> {
+        let ascii = idna::domain_to_ascii_strict(text).map_err(|_| AddressError::Domain)?;
+        check_labels(&ascii)?;
+        // Back again, so that what is kept is in the form that IDNA makes of it: lower case,
+        // normalized, no full-width letters or dots.
+        let (unicode, valid) = idna::domain_to_unicode(&ascii);
+        valid.map_err(|_| AddressError::Domain)?;
+        if unicode.is_ascii() {
+            return Ok(Domain { text: ascii.into(), ascii: None });
+        }
+        Ok(Domain { text: unicode.into(), ascii: Some(ascii.into()) })
+    }
+
+    /// The domain as given, lower-cased and normalized.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -113,3 +126,96 @@ impl FromStr for Domain {
     }
 }
 serde_as_text!(Domain);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn domains() {
+        let label = "x".repeat(63);
+        let longest = format!("{label}.{label}.{label}.{}", "x".repeat(61));
+        // The text, how it is printed, and its A-label form.
+        let cases = [
+            ("Example.ORG", "example.org", "example.org"),
+            ("localhost", "localhost", "localhost"),
+            ("_dmarc.x.example", "_dmarc.x.example", "_dmarc.x.example"),
+            ("3com.123", "3com.123", "3com.123"),
+            ("r3---sn.example", "r3---sn.example", "r3---sn.example"),
+            ("MÜLLER.example", "müller.example", "xn--mller-kva.example"),
+            ("xn--mller-kva.example", "xn--mller-kva.example", "xn--mller-kva.example"),
+            ("straße.example", "straße.example", "xn--strae-oqa.example"),
+            ("ｅｘ．example", "ex.example", "ex.example"),
+            ("郵件.商務", "郵件.商務", "xn--5nqv22n.xn--lhr59c"),
+            (longest.as_str(), longest.as_str(), longest.as_str()),
+        ];
+        for (text, printed, ascii) in cases {
+            let domain = Domain::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+            assert_eq!((domain.as_str(), domain.to_ascii()), (printed, ascii));
+            assert_eq!(domain.is_ascii(), printed.is_ascii());
+            assert_eq!(domain.with_a_labels().as_str(), ascii);
+        }
+    }
+
+    #[test]
+    fn no_domains() {
+        let long_label = "x".repeat(64);
+        let too_long = format!("{}example", "xxxxxxx.".repeat(31));
+        let cases = [
+            "",
+            ".",
+            "x.",
+            ".x",
+            "x..y",
+            "-x",
+            "x-",
+            "x.-y.z",
+            "x y",
+            "x!",
+            "x/y",
+            "a@b",
+            "[1.2.3.4]",
+            "xn---",
+            "xn--0.example",
+            "xn--",
+            "\u{7f}.example",
+            "x\n",
+            "．x",
+            "－x",
+            "⒈x.example",
+            "x\u{202e}y.example",
+            "\u{300}x.example",
+            &long_label,
+            &too_long,
+        ];
+        for text in cases {
+            assert!(Domain::parse(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn both_forms_are_equal() {
+        let unicode = Domain::parse("Müller.example").expect("a domain");
+        let ascii = Domain::parse("XN--mller-kva.example").expect("a domain");
+        assert_eq!(unicode, ascii);
+        assert_eq!(std::collections::HashSet::from([unicode, ascii]).len(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn printed_and_read_again(text in "[a-zA-Z0-9_.ü郵ß\u{1f600}．-]{1,20}") {
+            if let Ok(domain) = Domain::parse(&text) {
+                let again = Domain::parse(domain.as_str()).expect("what is printed reads");
+                prop_assert_eq!(again.as_str(), domain.as_str());
+                let ascii = Domain::parse(domain.to_ascii()).expect("so does the other form");
+                prop_assert_eq!(ascii, domain);
+            }
+        }
+
+        #[test]
+        fn any_text_is_read_without_panic(text in ".{0,80}") {
+            let _ = Domain::parse(&text);
+        }
+    }
+}

@@ -4,7 +4,7 @@
 //! (`Display`) gives what the grammar asks for on the wire, quoted where needed.
 //!
 //! - [`Domain`]: a host or mail domain, lower-cased, U-labels kept as such.
-//! - [`AddressLiteral`]: `[192.0.2.1]`, `[IPv6:2001:db8::1]`, `[tag:content]`.
+//! - [`AddressLiteral`]: `[192.0.2.1]`, `[IPv6:2001:db8::1]`.
 //! - [`Host`]: what stands right of the `@`: one or the other.
 //! - [`LocalPart`]: what stands left of it, kept unquoted.
 //! - [`Mailbox`] joins the two.
@@ -26,8 +26,9 @@ pub use path::{ForwardPath, ReversePath};
 
 /// Octets a local-part may have (RFC 5321 §4.5.3.1.1).
 pub const LOCAL_PART_OCTETS_MAX: usize = 64;
-/// Octets a domain may have (RFC 5321 §4.5.3.1.2).
-pub const DOMAIN_OCTETS_MAX: usize = 255;
+/// Octets a domain may have as text. RFC 5321 §4.5.3.1.2 says 255, which is what a name may have in the
+/// DNS, where each label has a length octet and the root one more (RFC 1035 §2.3.4).
+pub const DOMAIN_OCTETS_MAX: usize = 253;
 /// Octets a path may have, punctuation included (RFC 5321 §4.5.3.1.3).
 pub const PATH_OCTETS_MAX: usize = 256;
 

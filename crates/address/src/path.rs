@@ -144,3 +144,70 @@ impl FromStr for ForwardPath {
 }
 serde_as_text!(ReversePath);
 serde_as_text!(ForwardPath);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn reverse_paths() {
+        let cases = [
+            ("<>", Ok("<>")),
+            ("<a@x.example>", Ok("<a@x.example>")),
+            ("<@r.example:a@x.example>", Ok("<a@x.example>")),
+            ("<@r.example,@s.example:\"a:b\"@x.example>", Ok("<\"a:b\"@x.example>")),
+            ("a@x.example", Err(AddressError::Path)),
+            ("<a@x.example", Err(AddressError::Path)),
+            ("< a@x.example>", Err(AddressError::LocalPart)),
+            ("<@r.example>", Err(AddressError::Path)),
+            ("<@:a@x.example>", Err(AddressError::Path)),
+            ("<@r.example,s.example:a@x.example>", Err(AddressError::Path)),
+            ("<postmaster>", Err(AddressError::DomainMissing)),
+        ];
+        for (text, expected) in cases {
+            let got = ReversePath::parse(text).map(|path| path.to_string());
+            assert_eq!(got.as_deref().map_err(|error| *error), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn forward_paths() {
+        let cases = [
+            ("<PostMaster>", Ok("<postmaster>")),
+            ("<Postmaster@x.example>", Ok("<Postmaster@x.example>")),
+            ("<@r.example:a@x.example>", Ok("<a@x.example>")),
+            ("<>", Err(AddressError::DomainMissing)),
+            ("<@r.example:postmaster>", Err(AddressError::DomainMissing)),
+        ];
+        for (text, expected) in cases {
+            let got = ForwardPath::parse(text).map(|path| path.to_string());
+            assert_eq!(got.as_deref().map_err(|error| *error), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn without_smtputf8() {
+        assert_eq!(ReversePath::Null.to_ascii(), Some(ReversePath::Null));
+        assert_eq!(ForwardPath::Postmaster.to_ascii(), Some(ForwardPath::Postmaster));
+        let path = ForwardPath::parse("<a@müller.example>").expect("a path");
+        assert!(!path.is_ascii());
+        let ascii = path.to_ascii().expect("an ASCII local-part");
+        assert_eq!(ascii.to_string(), "<a@xn--mller-kva.example>");
+        assert_eq!(ForwardPath::parse("<ä@x.example>").expect("a path").to_ascii(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_without_panic_and_printed_paths_read_the_same(
+            text in r#"<?[<>@,:a-zä."\\ \[\]0-9]{0,30}>?"#,
+        ) {
+            if let Ok(path) = ReversePath::parse(&text) {
+                prop_assert_eq!(path.to_string().parse(), Ok(path));
+            }
+            if let Ok(path) = ForwardPath::parse(&text) {
+                prop_assert_eq!(path.to_string().parse(), Ok(path));
+            }
+        }
+    }
+}
