@@ -82,6 +82,20 @@ impl Maildrop {
     }
 }
 
+/// The prefix and the content come separately from a store; the reply is one `Send` all the same.
+#[test]
+fn small_pieces_leave_together() {
+    let mut maildrop = Maildrop::with(&[&b"x\r\n".repeat(1000)]);
+    maildrop.piece_octets = 100;
+    let now = Instant::now();
+    let mut session = server::Session::new(Arc::new(server::Settings::new("h.example")), None, now);
+    session.handle_input(b"USER mrose\r\nPASS tanstaaf\r\n", now);
+    maildrop.drain(&mut session, now);
+    session.handle_input(b"RETR 1\r\n", now);
+    let (sent, _) = maildrop.drain(&mut session, now);
+    assert_eq!(sent.iter().map(Bytes::len).collect::<Vec<_>>(), [17 + 3000 + 3]);
+}
+
 /// All input, in pieces; all output.
 fn serve(maildrop: &mut Maildrop, input: &[u8], cut: usize, timestamp: Option<&str>) -> Vec<u8> {
     let now = Instant::now();

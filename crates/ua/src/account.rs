@@ -129,9 +129,8 @@ impl Accounts {
                 return Err(syntax(format!("the account `{}` is there twice", account.name)));
             }
         }
-        match &accounts.default {
-            Some(name) => accounts.get(Some(name)).map(|_| ())?,
-            None => {}
+        if let Some(name) = &accounts.default {
+            accounts.get(Some(name))?;
         }
         Ok(accounts)
     }

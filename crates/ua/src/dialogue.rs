@@ -25,10 +25,13 @@ pub enum Speaker {
     Server,
 }
 
+/// Where the lines go.
+type Show = Box<dyn Fn(Speaker, &str) + Send + Sync>;
+
 /// Sees the octets of a connection and hands on lines fit for a terminal.
 pub struct Dialogue {
     protocol: Protocol,
-    show: Box<dyn Fn(Speaker, &str) + Send + Sync>,
+    show: Show,
     state: Mutex<State>,
 }
 

@@ -248,6 +248,19 @@ impl Session {
         self.unless_ended(State::Transaction(maildrop))
     }
 
+    fn write_listing(&mut self) {
+        self.state = match std::mem::replace(&mut self.state, State::Closed) {
+            State::Listing(maildrop, mut listing) => match listing.write(&maildrop, &mut self.out) {
+                true => State::Transaction(maildrop),
+                false => State::Listing(maildrop, listing),
+            },
+            other => other,
+        };
+        if self.stopping && matches!(self.state, State::Transaction(_)) {
+            self.end("shutdown");
+        }
+    }
+
     fn one_line(&mut self, maildrop: &Maildrop, message: MessageNumber, column: Column) {
         match maildrop.find(message) {
             Ok(index) => {
@@ -467,20 +480,16 @@ impl Conversation for Session {
     }
 
     fn poll_output(&mut self) -> Option<Output<Question, Event>> {
-        if self.out.len() < GATHER_OCTETS_MAX {
-            self.state = match std::mem::replace(&mut self.state, State::Closed) {
-                State::Listing(maildrop, mut listing) => match listing.write(&maildrop, &mut self.out) {
-                    true => State::Transaction(maildrop),
-                    false => State::Listing(maildrop, listing),
-                },
-                other => other,
-            };
-            if self.stopping && matches!(self.state, State::Transaction(_)) {
-                self.end("shutdown");
-            }
+        if matches!(self.state, State::Listing(..)) && self.out.len() < GATHER_OCTETS_MAX {
+            self.write_listing();
         }
         if let Some(octets) = self.queue.pop_front() {
             return Some(Output::Send(octets));
+        }
+        // A content is read quickly: what is said already waits for it, and leaves together with it.
+        let reading = matches!(self.state, State::Sending(..)) && self.out.len() < GATHER_OCTETS_MAX;
+        if reading {
+            return self.question.take().map(Output::Ask);
         }
         if !self.out.is_empty() {
             // Nothing is kept: an idle session holds no buffer.
