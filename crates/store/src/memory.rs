@@ -181,7 +181,8 @@ impl Store for MemoryStore {
         let mut state = self.state();
         state.check_failure()?;
         state.directory.check(&change)?;
-        if let DirectoryChange::PutAccount(Account { id, .. }) | DirectoryChange::RemoveAccount(id) = &change {
+        if let DirectoryChange::PutAccount(Account { id, .. }) | DirectoryChange::RemoveAccount(id) = &change
+        {
             self.inner.account_ids.fetch_max(id.0, Ordering::Relaxed);
         }
         if let DirectoryChange::RemoveAccount(id) = &change {

@@ -208,6 +208,7 @@ pub(super) fn run(core: &Arc<Core>, mut index: Index) {
 }
 
 fn work(core: &Arc<Core>, index: &mut Index, items: Vec<Item>) -> Result<(), IndexError> {
+    let mut rebuilt = false;
     loop {
         let before = index.mark();
         match transact(index, &items) {
@@ -223,7 +224,12 @@ fn work(core: &Arc<Core>, index: &mut Index, items: Vec<Item>) -> Result<(), Ind
             }
             Err(error) => {
                 index.roll_back(before);
-                return Err(error);
+                if rebuilt || !error.is_damage() {
+                    return Err(error);
+                }
+                tracing::error!(%error, "the index is damaged and is made anew from the volumes");
+                super::opening::rebuild_open(core, index)?;
+                rebuilt = true;
             }
         }
     }

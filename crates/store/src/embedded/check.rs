@@ -56,6 +56,7 @@ pub(super) fn check(core: &Core) -> Result<CheckReport, StoreError> {
 }
 
 fn check_against(core: &Core, expected_path: &std::path::Path) -> Result<CheckReport, StoreError> {
+    let _gate = core.readers.gate.read().unwrap_or_else(PoisonError::into_inner);
     let mut expected = Index::create(expected_path, &core.store_id)?;
     // A connection of its own: it is not given to others with another index attached.
     let mut index = Index::open(&core.index_path, &core.store_id)?;

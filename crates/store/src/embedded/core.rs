@@ -1,7 +1,7 @@
 //! What all parts of an open store share.
 
 use super::Settings;
-use super::applier::Applier;
+use super::applier::{Applier, Item};
 use super::fact::Piece;
 use super::index::{Index, IndexError};
 use super::lease::Leases;
@@ -14,6 +14,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use tokio::sync::oneshot;
 
 /// Contents in pieces whose places are remembered.
 const PIECES_CACHED_MAX: usize = 256;
@@ -62,17 +63,33 @@ impl Core {
     /// Puts a question to the index, where that may wait for the disk.
     pub(super) async fn ask<T: Send + 'static>(
         self: &Arc<Self>,
-        question: impl FnOnce(&mut Index) -> Result<T, IndexError> + Send + 'static,
+        question: impl Fn(&mut Index) -> Result<T, IndexError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let core = self.clone();
         let answer = tokio::task::spawn_blocking(move || core.ask_blocking(question)).await;
         answer.map_err(|_| StoreError::Failed("the question to the index was broken off".into()))?
     }
 
+    /// As [`Self::ask`], for threads that may wait. An index that turns out to be spoilt is made
+    /// anew, and asked again.
     pub(super) fn ask_blocking<T>(
         &self,
-        question: impl FnOnce(&mut Index) -> Result<T, IndexError>,
+        question: impl Fn(&mut Index) -> Result<T, IndexError>,
     ) -> Result<T, StoreError> {
+        match self.ask_once(&question) {
+            Err(error) if error.is_damage() => {
+                tracing::error!(%error, "the index is damaged and is made anew from the volumes");
+                let (done, rebuilt) = oneshot::channel();
+                self.applier.push([Item::Rebuild(done)]);
+                let stopped = |_| StoreError::Failed("the index has stopped".into());
+                rebuilt.blocking_recv().map_err(stopped)??;
+                Ok(self.ask_once(&question)?)
+            }
+            other => Ok(other?),
+        }
+    }
+
+    fn ask_once<T>(&self, question: impl Fn(&mut Index) -> Result<T, IndexError>) -> Result<T, IndexError> {
         let _gate = self.readers.gate.read().unwrap_or_else(PoisonError::into_inner);
         let mut index = match self.readers.take() {
             Some(index) => index,

@@ -133,6 +133,14 @@ impl EmbeddedStore {
         self.run_blocking(|core| upkeep::round(core, || false)).await
     }
 
+    /// As [`Self::maintain`], in small steps; `break_off` is asked after each whether that is enough.
+    pub async fn maintain_until(
+        &self,
+        break_off: impl FnMut() -> bool + Send + 'static,
+    ) -> Result<Maintained, StoreError> {
+        self.run_blocking(|core| upkeep::round(core, break_off)).await
+    }
+
     /// Checks volumes and index; mail goes on meanwhile.
     pub async fn check(&self) -> Result<CheckReport, StoreError> {
         self.core().caught_up().await?;
@@ -221,7 +229,8 @@ impl Store for EmbeddedStore {
     }
 
     async fn change_directory(&self, change: DirectoryChange) -> Result<(), StoreError> {
-        if let DirectoryChange::PutAccount(Account { id, .. }) | DirectoryChange::RemoveAccount(id) = &change {
+        if let DirectoryChange::PutAccount(Account { id, .. }) | DirectoryChange::RemoveAccount(id) = &change
+        {
             self.core().account_ids.fetch_max(id.0, Ordering::Relaxed);
         }
         let effect = Effect::Directory(Box::new(change.clone()));

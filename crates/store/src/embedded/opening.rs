@@ -9,8 +9,9 @@ use super::record::VOLUME_HEADER_OCTETS;
 use super::replay::{Damage, Replay};
 use super::volume::{Volumes, new_header};
 use super::{Settings, applier::Applier};
+use crate::directory_state::Directory;
 use crate::id::QueueIdSource;
-use crate::{Now, QueueId, StoreError};
+use crate::{AccountId, Now, QueueId, StoreError, Usage};
 use std::collections::BTreeSet;
 use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::DirBuilderExt;
@@ -63,7 +64,8 @@ pub(super) fn open(dir: &Path, settings: Settings, now: Now) -> Result<Opened, S
     // What a killed process had written may be in memory only: the index must not know what a loss
     // of power could still take away.
     file.sync_all()?;
-    let (mut index, tail_offset) = bring_up(&volumes, &store_id, &index_path, &list, &mut opening)?;
+    let up = bring_up(&volumes, &store_id, &index_path, &list, &mut opening)?;
+    let (index, tail_offset) = (up.index, up.tail_offset);
     let length = file.metadata()?.len();
     if tail_offset < length {
         opening.cut_octets = length - tail_offset;
@@ -71,7 +73,6 @@ pub(super) fn open(dir: &Path, settings: Settings, now: Now) -> Result<Opened, S
         file.set_len(tail_offset)?;
         file.sync_all()?;
     }
-    tidy(&mut index, &list, &mut opening)?;
     let mark = index.mark();
     let existing: BTreeSet<u64> = list.iter().copied().collect();
     let newest_is_damaged = opening.damage.iter().any(|damage| damage.volume == newest);
@@ -84,8 +85,8 @@ pub(super) fn open(dir: &Path, settings: Settings, now: Now) -> Result<Opened, S
         index_path,
         queue_ids: QueueIdSource::after(QueueId(mark.last_queue_id)),
         account_ids: AtomicU64::new(mark.last_account_id),
-        directory: RwLock::new(index.directory()?),
-        usage: Mutex::new(UsageTable::new(index.usages()?)),
+        directory: RwLock::new(up.directory),
+        usage: Mutex::new(UsageTable::new(up.usages)),
         leases: Arc::new(Leases::default()),
         log: Log::default(),
         applier: Applier::new(mark.sequence),
@@ -116,12 +117,20 @@ fn new_store_id() -> Result<[u8; 16], StoreError> {
 fn find_store_id(volumes: &Volumes, list: &[u64], opening: &mut Opening) -> Result<[u8; 16], StoreError> {
     let mut found = None;
     for number in list {
-        match volumes.header(*number)? {
+        let header = volumes.header(*number)?;
+        match header {
             Ok(header) if found.is_some_and(|id| id != header.store_id) => {
                 return Err(StoreError::Damaged(format!(
                     "volume {} belongs to another store: take it out of {}",
                     volumes.path(*number).display(),
                     volumes.folder().display()
+                )));
+            }
+            Ok(header) if header.number != *number => {
+                return Err(StoreError::Damaged(format!(
+                    "{} is volume {}: give it its name back",
+                    volumes.path(*number).display(),
+                    header.number
                 )));
             }
             Ok(header) => found = Some(header.store_id),
@@ -139,16 +148,25 @@ fn find_store_id(volumes: &Volumes, list: &[u64], opening: &mut Opening) -> Resu
     })
 }
 
-/// Opens the index and replays what it lacks; makes it anew where it cannot be used. Returns it with
-/// the end of the newest volume's good part.
+/// An index that is at the end of the volumes, with what is held in memory.
+struct Up {
+    index: Index,
+    /// The end of the newest volume's good part.
+    tail_offset: u64,
+    directory: Directory,
+    usages: Vec<(AccountId, Usage)>,
+}
+
+/// Opens the index and replays what it lacks; makes it anew where it cannot be used.
 fn bring_up(
     volumes: &Volumes,
     store_id: &[u8; 16],
     path: &Path,
     list: &[u64],
     opening: &mut Opening,
-) -> Result<(Index, u64), StoreError> {
+) -> Result<Up, StoreError> {
     let damaged_flag = beside(path, ".damaged");
+    let damage_before = opening.damage.clone();
     let known = if damaged_flag.exists() {
         Err(IndexError::Unfit("it was found damaged"))
     } else if !path.exists() {
@@ -157,26 +175,26 @@ fn bring_up(
         use_index(volumes, store_id, path, list, opening)
     };
     let why = match known {
-        Ok(found) => return Ok(found),
-        // Trouble with the volumes, not with the index: a new one would meet it again.
-        Err(IndexError::Io(error)) => return Err(error.into()),
-        Err(error) => error.to_string(),
+        Ok(up) => return Ok(up),
+        Err(error) if error.is_damage() => error.to_string(),
+        // A new one would meet the same trouble.
+        Err(error) => return Err(error.into()),
     };
     if volumes.file(list[list.len() - 1])?.metadata()?.len() > VOLUME_HEADER_OCTETS as u64 || list.len() > 1 {
         tracing::warn!(%why, "the index is made anew from the volumes");
         opening.rebuilt = Some(why);
     }
-    opening.damage.retain(|damage| damage.offset == 0);
+    opening.damage = damage_before;
     let new_path = beside(path, ".new");
     let mut index = Index::create(&new_path, store_id)?;
-    let tail = replay(volumes, store_id, &mut index, list, opening)?;
+    let tail_offset = replay(volumes, store_id, &mut index, list, opening)?;
     index.checkpoint_whole()?;
     drop(index);
     remove_files(path)?;
     std::fs::rename(&new_path, path)?;
     remove_files(&new_path)?;
     let _ = std::fs::remove_file(damaged_flag);
-    Ok((Index::open(path, store_id)?, tail))
+    Ok(finish(Index::open(path, store_id)?, tail_offset, list, opening)?)
 }
 
 fn use_index(
@@ -185,7 +203,7 @@ fn use_index(
     path: &Path,
     list: &[u64],
     opening: &mut Opening,
-) -> Result<(Index, u64), IndexError> {
+) -> Result<Up, IndexError> {
     let mut index = Index::open(path, store_id)?;
     let mark = index.mark();
     if mark.volume != 0 {
@@ -196,8 +214,14 @@ fn use_index(
             return Err(IndexError::Unfit("a volume is shorter than it was"));
         }
     }
-    let tail = replay(volumes, store_id, &mut index, list, opening)?;
-    Ok((index, tail))
+    let tail_offset = replay(volumes, store_id, &mut index, list, opening)?;
+    finish(index, tail_offset, list, opening)
+}
+
+fn finish(mut index: Index, tail_offset: u64, list: &[u64], opening: &mut Opening) -> Result<Up, IndexError> {
+    tidy(&mut index, list, opening)?;
+    let (directory, usages) = (index.directory()?, index.usages()?);
+    Ok(Up { index, tail_offset, directory, usages })
 }
 
 fn replay(
@@ -217,7 +241,7 @@ fn replay(
 }
 
 /// What is only true of a process that has ended, and volumes that are not there.
-fn tidy(index: &mut Index, list: &[u64], opening: &mut Opening) -> Result<(), StoreError> {
+fn tidy(index: &mut Index, list: &[u64], opening: &mut Opening) -> Result<(), IndexError> {
     index.begin()?;
     index.abandon_all()?;
     for row in index.volumes()? {
@@ -257,7 +281,8 @@ pub(super) fn rebuild_open(core: &Core, index: &mut Index) -> Result<(), IndexEr
     // Whatever happens from here on, the next opening does not trust what it finds half done.
     let flag = beside(&core.index_path, ".damaged");
     std::fs::write(&flag, "it was being exchanged")?;
-    index.close()?;
+    // A damaged one may not close well; its files go in any case.
+    let _ = index.close();
     remove_files(&core.index_path)?;
     std::fs::rename(&new_path, &core.index_path)?;
     remove_files(&new_path)?;

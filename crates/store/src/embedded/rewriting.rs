@@ -44,8 +44,8 @@ pub(super) enum Step {
     Idle,
     /// So many octets were written; there is more to do.
     Moved(usize),
-    /// All of a volume is written again.
-    Drained,
+    /// So many octets were written, and with them all of a volume is written again.
+    Drained(usize),
     /// A volume is gone.
     Unlinked,
 }
@@ -164,7 +164,7 @@ impl LogWriter {
         let volumes = self.existing.iter().copied().collect();
         let drained = Fact::VolumeDrained { volume, tally, volumes };
         self.write_and_sync(&[Draft::of(&drained, Bytes::new(), Effect::None)], |_, _| ())?;
-        Ok((Step::Drained, None))
+        Ok((Step::Drained(gathered.octets), None))
     }
 
     fn leave_damaged(

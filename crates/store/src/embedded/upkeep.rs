@@ -85,9 +85,8 @@ pub(super) fn round(core: &Core, mut rest: impl FnMut() -> bool) -> Result<Maint
         let step = stepped.blocking_recv().map_err(|_| StoreError::Failed("the store was closed".into()))?;
         match step? {
             Step::Idle => return Ok(maintained),
-            Step::Moved(octets) => maintained.moved_octets += octets as u64,
+            Step::Moved(octets) | Step::Drained(octets) => maintained.moved_octets += octets as u64,
             Step::Unlinked => maintained.volumes_unlinked += 1,
-            Step::Drained => {}
         }
         if rest() {
             return Ok(maintained);

@@ -119,9 +119,7 @@ impl Volumes {
             }
             other => other?,
         }
-        Ok(VolumeHeader::decode(&octets).and_then(|header| {
-            if header.number == number { Ok(header) } else { Err(Malformed("its name and number differ")) }
-        }))
+        Ok(VolumeHeader::decode(&octets))
     }
 
     /// A volume for reading.

@@ -2,5 +2,8 @@
 //! nothing acknowledged is lost, damage is named, space comes back.
 
 mod contract;
+mod crash;
+mod kill;
 mod letters;
 mod model;
+mod reclaim;

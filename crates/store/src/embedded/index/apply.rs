@@ -37,13 +37,15 @@ struct Lie<'a> {
     volume: u64,
     offset: u64,
     size: u64,
+    /// Octets of its record.
+    record: u64,
     pieces: &'a [Piece],
 }
 
 impl<'a> Lie<'a> {
     fn of(record: &Record, id: QueueId, size: u64, pieces: &'a [Piece]) -> Self {
         let offset = if pieces.is_empty() { record.content_offset() } else { record.offset };
-        Lie { id, volume: record.volume, offset, size, pieces }
+        Lie { id, volume: record.volume, offset, size, record: record.header.stride(), pieces }
     }
 }
 
@@ -278,12 +280,13 @@ impl Index {
         let pieces = (!lie.pieces.is_empty()).then(|| encode_pieces(lie.pieces));
         let mut statement = self
             .connection
-            .prepare_cached("INSERT OR REPLACE INTO content VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+            .prepare_cached("INSERT OR REPLACE INTO content VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
         statement.execute(params![
             lie.id.0 as i64,
             lie.volume as i64,
             lie.offset as i64,
             lie.size as i64,
+            lie.record as i64,
             uses as i64,
             pieces.as_deref()
         ])?;
@@ -293,9 +296,7 @@ impl Index {
     }
 
     fn count_live(&mut self, lie: &Lie<'_>, sign: i64) {
-        if lie.pieces.is_empty() {
-            self.volume_change(lie.volume).live += sign * lie.size as i64;
-        }
+        self.volume_change(lie.volume).live += sign * lie.record as i64;
         for piece in lie.pieces {
             self.volume_change(piece.volume).live += sign * i64::from(piece.octets);
         }
@@ -369,23 +370,30 @@ impl Index {
     /// One use of a content less; with the last the content goes. Returns its size.
     fn release(&mut self, id: QueueId) -> Result<u64, IndexError> {
         let mut statement = self.connection.prepare_cached(
-            "UPDATE content SET uses = uses - 1 WHERE id = ?1 RETURNING uses, volume, offset, size, pieces",
+            "UPDATE content SET uses = uses - 1 WHERE id = ?1 RETURNING uses, volume, offset, size,
+             record, pieces",
         )?;
         let found = statement
             .query_row([id.0 as i64], |row| {
-                let pieces: Option<Vec<u8>> = row.get(4)?;
-                let numbers: [i64; 4] = [row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?];
+                let pieces: Option<Vec<u8>> = row.get(5)?;
+                let numbers: [i64; 5] = [row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?];
                 Ok((numbers, pieces))
             })
             .optional()?;
         drop(statement);
-        let Some(([uses, volume, offset, size], pieces)) = found else { return Ok(0) };
+        let Some(([uses, volume, offset, size, record], pieces)) = found else { return Ok(0) };
         if uses > 0 {
             return Ok(size as u64);
         }
         let pieces = pieces.map_or(Ok(Vec::new()), |pieces| decode_pieces(&pieces))?;
-        let lie =
-            Lie { id, volume: volume as u64, offset: offset as u64, size: size as u64, pieces: &pieces };
+        let lie = Lie {
+            id,
+            volume: volume as u64,
+            offset: offset as u64,
+            size: size as u64,
+            record: record as u64,
+            pieces: &pieces,
+        };
         self.connection.prepare_cached("DELETE FROM content WHERE id = ?1")?.execute([id.0 as i64])?;
         self.count_live(&lie, -1);
         self.discard(&lie)?;
@@ -401,6 +409,7 @@ impl Index {
                 volume: row.volume,
                 offset: row.offset,
                 size: row.size_octets,
+                record: row.record_octets,
                 pieces: &row.pieces,
             };
             self.count_live(&old, -1);

@@ -27,7 +27,7 @@ const SCHEMA: &str = "
         bounced INTEGER NOT NULL, discarded INTEGER NOT NULL, queued INTEGER NOT NULL);
     CREATE TABLE content (
         id INTEGER PRIMARY KEY, volume INTEGER NOT NULL, offset INTEGER NOT NULL,
-        size INTEGER NOT NULL, uses INTEGER NOT NULL, pieces BLOB);
+        size INTEGER NOT NULL, record INTEGER NOT NULL, uses INTEGER NOT NULL, pieces BLOB);
     CREATE TABLE maildrop (
         account INTEGER NOT NULL, id INTEGER NOT NULL, received_at BLOB NOT NULL, prefix BLOB NOT NULL,
         PRIMARY KEY (account, id)) WITHOUT ROWID;
@@ -59,7 +59,7 @@ const SCHEMA: &str = "
 /// All tables with what makes a row of them comparable between two indexes, for `check`.
 /// Left out are those that depend on when something was tidied up.
 const COMPARED: [(&str, &str); 10] = [
-    ("content", "id, volume, offset, size, uses, pieces"),
+    ("content", "id, volume, offset, size, record, uses, pieces"),
     ("maildrop", "account, id, received_at, prefix"),
     ("usage", "account, messages, octets"),
     ("queue", "id, accepted_at, held, envelope"),
@@ -86,6 +86,18 @@ pub(super) enum IndexError {
 }
 
 impl IndexError {
+    /// Whether the index itself is spoilt, so that making it anew helps.
+    pub(super) fn is_damage(&self) -> bool {
+        use rusqlite::ErrorCode::{CannotOpen, DatabaseCorrupt, NotADatabase, SchemaChanged, Unknown};
+        match self {
+            IndexError::Sqlite(rusqlite::Error::SqliteFailure(error, _)) => {
+                matches!(error.code, CannotOpen | DatabaseCorrupt | NotADatabase | SchemaChanged | Unknown)
+            }
+            IndexError::Sqlite(_) | IndexError::Malformed(_) | IndexError::Unfit(_) => true,
+            IndexError::Io(_) => false,
+        }
+    }
+
     /// Whether waiting can help (a full disk, a file in use by a curious reader).
     pub(super) fn is_passing(&self) -> bool {
         use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked, DiskFull};

@@ -19,6 +19,8 @@ pub(in crate::embedded) struct ContentRow {
     /// Of its octets; of its record, if it lies in pieces.
     pub(in crate::embedded) offset: u64,
     pub(in crate::embedded) size_octets: u64,
+    /// Of its record, content included.
+    pub(in crate::embedded) record_octets: u64,
     pub(in crate::embedded) pieces: Vec<Piece>,
 }
 
@@ -95,16 +97,17 @@ impl Index {
     pub(in crate::embedded) fn content(&self, id: QueueId) -> Result<Option<ContentRow>, IndexError> {
         let mut statement = self
             .connection
-            .prepare_cached("SELECT volume, offset, size, pieces FROM content WHERE id = ?1")?;
+            .prepare_cached("SELECT volume, offset, size, record, pieces FROM content WHERE id = ?1")?;
         let found = statement
             .query_row([id.0 as i64], |row| {
-                let pieces: Option<Vec<u8>> = row.get(3)?;
-                Ok((unsigned(row, 0)?, unsigned(row, 1)?, unsigned(row, 2)?, pieces))
+                let pieces: Option<Vec<u8>> = row.get(4)?;
+                let (volume, offset) = (unsigned(row, 0)?, unsigned(row, 1)?);
+                Ok((volume, offset, unsigned(row, 2)?, unsigned(row, 3)?, pieces))
             })
             .optional()?;
-        let Some((volume, offset, size_octets, pieces)) = found else { return Ok(None) };
+        let Some((volume, offset, size_octets, record_octets, pieces)) = found else { return Ok(None) };
         let pieces = pieces.map_or(Ok(Vec::new()), |pieces| decode_pieces(&pieces))?;
-        Ok(Some(ContentRow { id, volume, offset, size_octets, pieces }))
+        Ok(Some(ContentRow { id, volume, offset, size_octets, record_octets, pieces }))
     }
 
     /// The pieces of a content that nobody needs but that is not given back yet.
