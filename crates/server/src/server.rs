@@ -1,7 +1,7 @@
 //! A server: started, reloaded, stopped.
 
 use crate::{
-    admin::{AdminSocket, Control, Desk, StatusInfo},
+    admin::{AdminSocket, Control, Desk, Maintenance, StatusInfo},
     bounces::Bounces,
     config::{Config, ConfigError, Protocol},
     host::{Host, Policy, TranscriptObserver, peer_limits, queue_settings},
@@ -132,91 +132,82 @@ pub struct Server;
 
 impl Server {
     /// Opens the store and starts to listen and to deliver.
-    pub async fn start(config: Config, world: World) -> Result<Running, StartError> {
-        let sockets = match world.sockets {
+    pub async fn start(config: Config, mut world: World) -> Result<Running, StartError> {
+        let sockets = match world.sockets.take() {
             Some(sockets) => sockets,
             None => Sockets::bind(&config)?,
         };
         let addresses = sockets.addresses();
-        let clock = world.clock;
         let timestamps = {
-            let clock = clock.clone();
+            let clock = world.clock.clone();
             Arc::new(move || clock.timestamp())
         };
         let is_ours = world.store.is_none();
-        let opened = match world.store {
+        let opened = match world.store.take() {
             Some(store) => storage::Opened { store, maintenance: None },
             None => storage::open(&config.data_dir, timestamps.clone()).await?,
         };
-        let journal_folder = config.data_dir.join("journal");
-        let journal = match world.journal {
+        let journal = match world.journal.take() {
             Some(journal) => journal,
             None => Journal::open(storage::journal_settings(&config), timestamps)?,
         };
         if world.log_events {
             journal.observe(Arc::new(LogObserver));
         }
-        let resolver = match world.resolver {
-            Some(resolver) => resolver,
-            None => system_resolver(&config)?,
-        };
         ensure_domains(&*opened.store, &config).await?;
 
-        let started_at = clock.timestamp();
-        let passwords = Passwords::new(config.limits.password_checks, &*world.entropy);
+        let started_at = world.clock.timestamp();
         let host = Arc::new(Host {
             store: opened.store.clone(),
-            journal: journal.clone(),
-            clock: clock.clone(),
+            journal,
+            clock: world.clock.clone(),
             entropy: world.entropy.clone(),
             peers: Peers::new(peer_limits(&config)),
-            passwords: passwords.clone(),
+            passwords: Passwords::new(config.limits.password_checks, &*world.entropy),
             queue: OnceLock::new(),
             transcripts: world.transcripts.clone(),
             policy: RwLock::new(Policy::new(config.clone())),
             stop: watch::channel(false).0,
             sessions: AtomicU64::new(u64::try_from(started_at.as_microsecond()).unwrap_or(1)),
         });
-        let smtp_addresses = of_protocol(&addresses, Protocol::Smtp);
-        let queue = Queue::start(Parts {
-            store: opened.store.clone(),
-            resolver,
-            network: world.network,
-            clock: clock.clone(),
-            entropy: world.entropy.clone(),
-            journal: journal.clone(),
-            reinjection: Arc::new(Bounces { host: Arc::downgrade(&host) }),
-            transcripts: world.transcripts.map(transcript_factory),
-            settings: queue_settings(&config, &smtp_addresses),
-        })
-        .await?;
-        host.queue.get_or_init(|| queue.clone());
+        let queue = start_queue(&host, &config, world, &addresses).await?;
+        host.queue.get_or_init(|| queue);
 
+        let stop_requested = watch::channel(false).0;
         let mut running = Running {
-            shared: Arc::new(Shared {
-                host: host.clone(),
-                addresses,
-                started_at,
-                stop_requested: watch::channel(false).0,
-            }),
+            shared: Arc::new(Shared { host, addresses, started_at, stop_requested }),
             tasks: Vec::new(),
             admin: None,
-            store: is_ours.then(|| opened.store.clone()),
+            store: is_ours.then_some(opened.store),
         };
         running.listen(sockets)?;
-        let desk = Desk {
-            store: opened.store,
-            maintenance: opened.maintenance,
-            queue: Some(queue),
-            journal,
-            journal_folder,
-            passwords,
-            entropy: world.entropy,
-            clock,
-        };
-        running.open_admin_socket(&config, desk)?;
+        running.open_admin_socket(&config, opened.maintenance)?;
         Ok(running)
     }
+}
+
+async fn start_queue(
+    host: &Arc<Host>,
+    config: &Config,
+    world: World,
+    addresses: &[(Protocol, SocketAddr)],
+) -> Result<Queue, StartError> {
+    let resolver = match world.resolver {
+        Some(resolver) => resolver,
+        None => system_resolver(config)?,
+    };
+    let parts = Parts {
+        store: host.store.clone(),
+        resolver,
+        network: world.network,
+        clock: world.clock,
+        entropy: world.entropy,
+        journal: host.journal.clone(),
+        reinjection: Arc::new(Bounces { host: Arc::downgrade(host) }),
+        transcripts: world.transcripts.map(transcript_factory),
+        settings: queue_settings(config, &of_protocol(addresses, Protocol::Smtp)),
+    };
+    Ok(Queue::start(parts).await?)
 }
 
 fn of_protocol(addresses: &[(Protocol, SocketAddr)], wanted: Protocol) -> Vec<SocketAddr> {
@@ -355,11 +346,26 @@ impl Running {
         Ok(())
     }
 
-    fn open_admin_socket(&mut self, config: &Config, desk: Desk) -> Result<(), StartError> {
+    fn open_admin_socket(
+        &mut self,
+        config: &Config,
+        maintenance: Option<Arc<dyn Maintenance>>,
+    ) -> Result<(), StartError> {
         // A store that lives in memory has no folder to put a socket into.
         if !config.data_dir.is_dir() {
             return Ok(());
         }
+        let host = &self.shared.host;
+        let desk = Desk {
+            store: host.store.clone(),
+            maintenance,
+            queue: Some(host.queue().clone()),
+            journal: host.journal.clone(),
+            journal_folder: config.data_dir.join("journal"),
+            passwords: host.passwords.clone(),
+            entropy: host.entropy.clone(),
+            clock: host.clock.clone(),
+        };
         let path = config.data_dir.join(crate::admin::SOCKET_NAME);
         let control: Arc<dyn Control> = self.shared.clone();
         let opened = AdminSocket::open(path.clone(), Arc::new(desk), control);

@@ -75,8 +75,7 @@ async fn play(path: &Path, text: &str) -> Played {
         Some("pop3") => Protocol::Pop3,
         other => return Err(format!("{other:?} is no protocol")),
     };
-    let lines: Vec<(usize, &str)> =
-        text.lines().enumerate().map(|(number, line)| (number + 1, line)).collect();
+    let lines: Script = text.lines().enumerate().map(|(number, line)| (number + 1, line)).collect();
     let (settings, script) = split(&lines)?;
     let server = fixture::start(configure(protocol, &settings)?).await;
     let mut player = Player::new(server, protocol).await?;
@@ -88,15 +87,18 @@ async fn play(path: &Path, text: &str) -> Played {
     played
 }
 
+/// Lines with their numbers.
+type Script<'a> = Vec<(usize, &'a str)>;
+
 /// Title and settings apart from the script.
-fn split<'a>(lines: &[(usize, &'a str)]) -> Played<(Vec<&'a str>, Vec<(usize, &'a str)>)> {
+fn split<'a>(lines: &[(usize, &'a str)]) -> Played<(Vec<&'a str>, Script<'a>)> {
     let (_, title) = lines.first().ok_or("empty")?;
     if !title.starts_with("# RFC ") || !title.contains(": ") {
         return Err("the first line names the RFC's section: `# RFC 5321 §3.3: title`".into());
     }
     let is_setting = |line: &str| line.starts_with("setting ") || line.starts_with("relay ");
     let rest = lines[1..].iter().copied().filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
-    let (settings, script): (Vec<(usize, &str)>, Vec<_>) = rest.partition(|(_, line)| is_setting(line));
+    let (settings, script): (Script, Script) = rest.partition(|(_, line)| is_setting(line));
     Ok((settings.into_iter().map(|(_, line)| line).collect(), script))
 }
 

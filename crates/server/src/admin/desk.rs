@@ -452,13 +452,14 @@ impl Desk {
 }
 
 async fn act_running(queue: &Queue, id: QueueId, action: QueueAction) -> Result<(), Refused> {
-    Ok(match action {
-        QueueAction::Retry => queue.retry(id).await?,
-        QueueAction::Hold => queue.hold(id).await?,
-        QueueAction::Release => queue.release(id).await?,
-        QueueAction::Delete => queue.delete(id).await?,
-        QueueAction::Bounce => queue.bounce(id).await?,
-    })
+    let done = match action {
+        QueueAction::Retry => queue.retry(id).await,
+        QueueAction::Hold => queue.hold(id).await,
+        QueueAction::Release => queue.release(id).await,
+        QueueAction::Delete => queue.delete(id).await,
+        QueueAction::Bounce => queue.bounce(id).await,
+    };
+    Ok(done?)
 }
 
 /// Store and journal.

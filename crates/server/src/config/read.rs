@@ -57,10 +57,11 @@ impl Config {
         };
         let config: Config =
             toml::from_str(text).map_err(|error| at(error.span(), message_of(text, &error)))?;
-        for complaint in complaints(&config) {
-            return Err(at(span_of(text, complaint.key), complaint.message));
+        let complaint = complaints(&config).next();
+        match complaint {
+            Some(Complaint { key, message }) => Err(at(span_of(text, key), message)),
+            None => Ok(config),
         }
-        Ok(config)
     }
 }
 
@@ -72,7 +73,7 @@ struct Complaint {
 }
 
 /// Rules that the types do not show.
-fn complaints(config: &Config) -> impl Iterator<Item = Complaint> {
+fn complaints(config: &Config) -> impl Iterator<Item = Complaint> + use<> {
     let at_least = |section, key, value: Period, minimum: Period, why| {
         (value < minimum).then(|| Complaint {
             key: (section, key),

@@ -210,15 +210,20 @@ impl<'a> Entry<'a> {
     fn note(self, host: &Host, id: QueueId, origin: &Origin) {
         let transaction = self.transaction;
         let id = id.to_string();
+        let mut reason = transaction.reasons.join(", ");
+        if self.reverse_path != transaction.reverse_path {
+            // RFC 5321 §3.9.2: what a list sends on has the list's owner as its reverse-path.
+            reason.push_str(&format!("; as a list's mail, with {} for failures", self.reverse_path));
+        }
         host.journal.note(Event::Accepted {
             id: id.clone(),
             session: origin.session,
             peer: origin.peer,
-            from: self.reverse_path.clone(),
+            from: transaction.reverse_path.clone(),
             to: transaction.recipients.clone(),
             size_octets: self.size_octets,
             message_id: self.message_id,
-            reason: transaction.reasons.join(", "),
+            reason,
         });
         if self.is_first {
             for step in &transaction.steps {
