@@ -8,6 +8,7 @@ mod demo;
 mod domain;
 mod explain;
 mod mail;
+mod message;
 mod operator;
 mod output;
 mod password;
@@ -33,7 +34,7 @@ use std::{
 #[command(name = "posta", version, max_term_width = 100)]
 struct Arguments {
     /// The server's configuration (else ./posta.toml, then /etc/posta/posta.toml)
-    #[arg(long, short, global = true, env = "POSTA_CONFIG", value_name = "FILE")]
+    #[arg(long, short, env = "POSTA_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
@@ -41,51 +42,77 @@ struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Send, list, read and fetch mail
-    Mail(mail::MailCommand),
-    /// Run the server in the foreground
-    Serve(serve::Serve),
-    /// Write a configuration and make the data folder
-    Setup(setup::Setup),
-    /// Check, show or print a configuration
-    #[command(subcommand)]
-    Config(configuration::ConfigCommand),
-    /// Domains whose mail is kept here
-    #[command(subcommand)]
-    Domain(domain::DomainCommand),
-    /// People and programs with a maildrop
-    #[command(subcommand)]
-    Account(account::AccountCommand),
-    /// Addresses that stand for others
-    #[command(subcommand)]
-    Alias(alias::AliasCommand),
-    /// Mailing lists
-    #[command(subcommand)]
-    List(alias::ListCommand),
-    /// What waits to be handed to other hosts
-    #[command(subcommand)]
-    Queue(queue::QueueCommand),
-    /// Check, rebuild or measure the store
-    #[command(subcommand)]
-    Store(store::StoreCommand),
-    /// Tell what happened to a letter, in plain words
-    Explain(explain::Explain),
-    /// Count what became of all mail ever accepted; exits 1 unless the difference is 0
-    Audit(audit::Audit),
-    /// Show a running server: where it listens, since when, how many connections
-    Status(output::Form),
-    /// Let a running server read its configuration again, as SIGHUP does
-    Reload,
-    /// Let a running server stop gracefully, as SIGTERM does
-    Stop,
     /// A little internet of mail on your own machine: two hosts, a DNS, a letter from Alice to Bob
     Demo(demo::Demo),
+    /// Send, list, read and fetch mail
+    Mail(mail::MailCommand),
+    /// Take messages apart, check them, put them together
+    #[command(subcommand)]
+    Message(message::MessageCommand),
+    /// Run the server in the foreground
+    Serve(With<serve::Serve>),
+    /// Write a configuration and make the data folder
+    Setup(With<setup::Setup>),
+    /// Check, show or print a configuration
+    Config(Under<configuration::ConfigCommand>),
+    /// Domains whose mail is kept here
+    Domain(Under<domain::DomainCommand>),
+    /// People and programs with a maildrop
+    Account(Under<account::AccountCommand>),
+    /// Addresses that stand for others
+    Alias(Under<alias::AliasCommand>),
+    /// Mailing lists
+    List(Under<alias::ListCommand>),
+    /// What waits to be handed to other hosts
+    Queue(Under<queue::QueueCommand>),
+    /// Check, rebuild or measure the store
+    Store(Under<store::StoreCommand>),
+    /// Tell what happened to a letter, in plain words
+    Explain(With<explain::Explain>),
+    /// Count what became of all mail ever accepted; exits 1 unless the difference is 0
+    Audit(With<audit::Audit>),
+    /// Show a running server: where it listens, since when, how many connections
+    Status(With<output::Form>),
+    /// Let a running server read its configuration again, as SIGHUP does
+    Reload(With<Nothing>),
+    /// Let a running server stop gracefully, as SIGTERM does
+    Stop(With<Nothing>),
     /// Print a completion script for a shell
     Completions {
         /// Which shell
         shell: clap_complete::Shell,
     },
 }
+
+/// Operators' commands say `--config` where they like; others have nothing to do with it.
+#[derive(Debug, clap::Args)]
+struct Named {
+    /// The server's configuration (else POSTA_CONFIG, ./posta.toml, /etc/posta/posta.toml)
+    #[arg(long, short, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// An operator's command.
+#[derive(Debug, clap::Args)]
+struct With<A: clap::Args> {
+    #[command(flatten)]
+    named: Named,
+    #[command(flatten)]
+    command: A,
+}
+
+/// A family of operators' commands.
+#[derive(Debug, clap::Args)]
+struct Under<C: clap::Subcommand> {
+    #[command(flatten)]
+    named: Named,
+    #[command(subcommand)]
+    command: C,
+}
+
+/// No arguments.
+#[derive(Debug, clap::Args)]
+struct Nothing {}
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -120,37 +147,46 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let place = configuration::Place(arguments.config);
+    let outer = arguments.config.filter(|path| !path.as_os_str().is_empty());
+    let place = |named: Named| configuration::Place(named.config.or(outer));
     match arguments.command {
-        Command::Mail(command) => return converse(mail::run(command)),
-        Command::Serve(serve) => serve.run(&place)?,
-        Command::Setup(setup) => setup.run(&place)?,
-        Command::Config(command) => command.run(&place)?,
-        Command::Explain(explain) => explain.run(&place.load()?.data_dir)?,
-        Command::Store(command) => return runtime()?.block_on(command.run(&place)),
+        Command::Demo(demo) => demo.run()?,
+        Command::Mail(command) => return runtime()?.block_on(mail::run(command)),
+        Command::Message(command) => return command.run(),
+        Command::Serve(With { named, command }) => command.run(&place(named))?,
+        Command::Setup(With { named, command }) => command.run(&place(named))?,
+        Command::Config(Under { named, command }) => command.run(&place(named))?,
+        Command::Explain(With { named, command }) => command.run(&place(named).load()?.data_dir)?,
         Command::Completions { shell } => {
             // A reader that goes away early is no failure; the generator would panic.
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "posta", &mut script);
             io::Write::write_all(&mut io::stdout(), &script)?;
         }
-        Command::Domain(command) => operate(&place, async |operator| command.run(operator).await)?,
-        Command::Account(command) => operate(&place, async |operator| command.run(operator).await)?,
-        Command::Alias(command) => operate(&place, async |operator| command.run(operator).await)?,
-        Command::List(command) => operate(&place, async |operator| command.run(operator).await)?,
-        Command::Queue(command) => operate(&place, async |operator| command.run(operator).await)?,
-        Command::Status(form) => operate(&place, async |operator| serve::status(operator, form).await)?,
-        Command::Reload => operate(&place, async |operator| operator.act(Request::Reload).await)?,
-        Command::Stop => operate(&place, async |operator| operator.act(Request::Stop).await)?,
-        Command::Demo(demo) => demo.run()?,
-        Command::Audit(audit) => return operate(&place, async |operator| audit.run(operator).await),
+        Command::Domain(Under { named, command }) => {
+            operate(&place(named), async |it| command.run(it).await)?
+        }
+        Command::Account(Under { named, command }) => {
+            operate(&place(named), async |it| command.run(it).await)?
+        }
+        Command::Alias(Under { named, command }) => operate(&place(named), async |it| command.run(it).await)?,
+        Command::List(Under { named, command }) => operate(&place(named), async |it| command.run(it).await)?,
+        Command::Queue(Under { named, command }) => operate(&place(named), async |it| command.run(it).await)?,
+        Command::Store(Under { named, command }) => {
+            return operate(&place(named), async |it| command.run(it).await);
+        }
+        Command::Audit(With { named, command }) => {
+            return operate(&place(named), async |it| command.run(it).await);
+        }
+        Command::Status(With { named, command }) => {
+            operate(&place(named), async |it| serve::status(it, command).await)?;
+        }
+        Command::Reload(With { named, .. }) => {
+            operate(&place(named), async |it| it.act(Request::Reload).await)?
+        }
+        Command::Stop(With { named, .. }) => operate(&place(named), async |it| it.act(Request::Stop).await)?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Runs a command that talks to servers elsewhere.
-fn converse(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
 }
 
 /// Runs a command that talks to the server (or, where none runs, to the store).

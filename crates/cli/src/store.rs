@@ -1,7 +1,6 @@
 //! `posta store`: check, rebuild, measure.
 
 use crate::{
-    configuration::Place,
     operator::Operator,
     output::{self, BAD, Form, GOOD, styled},
 };
@@ -36,12 +35,11 @@ struct Stats {
 }
 
 impl StoreCommand {
-    pub(crate) async fn run(self, place: &Place) -> anyhow::Result<ExitCode> {
-        let config = place.load()?;
+    pub(crate) async fn run(self, operator: &Operator) -> anyhow::Result<ExitCode> {
         match self {
-            StoreCommand::Check { form } => return check(&Operator::new(config), form).await,
-            StoreCommand::Rebuild => Operator::new(config).act(Request::StoreRebuild).await?,
-            StoreCommand::Stats { form } => stats(&Operator::new(config), form).await?,
+            StoreCommand::Check { form } => return check(operator, form).await,
+            StoreCommand::Rebuild => operator.act(Request::StoreRebuild).await?,
+            StoreCommand::Stats { form } => stats(operator, form).await?,
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -4,7 +4,7 @@ mod support;
 
 use std::{
     io::{BufRead, BufReader},
-    process::Stdio,
+    process::{Command, Stdio},
 };
 use support::{Process, folder, log_in, messages, posta, send, succeed, wait_for};
 
@@ -65,6 +65,57 @@ fn json_tells_the_endpoints_and_it_stays_up() {
         });
     }
     process.stop("-INT");
+}
+
+/// What the demo proposes to try is pasted into a shell, all of it.
+#[test]
+fn what_it_proposes_works_as_it_stands() {
+    let (_guard, folder) = folder();
+    let said = folder.join("said");
+    let output = Stdio::from(std::fs::File::create(&said).expect("a file"));
+    let child = posta().arg("demo").current_dir(&folder).stdout(output).spawn().expect("runs");
+    let process = Process { child };
+    let said = || std::fs::read_to_string(&said).expect("UTF-8");
+    let farewell = wait_for("the farewell", || {
+        let text = said();
+        let (_, farewell) = text.split_once("  Try, in another terminal:")?;
+        farewell.contains("explain").then(|| farewell.to_owned())
+    });
+    let commands: Vec<&str> = farewell.lines().filter_map(|line| line.strip_prefix("    ")).collect();
+    assert_eq!(commands.len(), 4, "{farewell}");
+    for command in commands {
+        if command.contains("curl") && Command::new("curl").arg("--version").output().is_err() {
+            println!("skipped: curl is not installed");
+            continue;
+        }
+        // The journal, which one of them reads, is written a moment behind.
+        wait_for(command, || {
+            let output =
+                Command::new("sh").args(["-c", command]).current_dir(&folder).output().expect("runs");
+            output.status.success().then_some(())
+        });
+    }
+    let told = wait_for("the visitor", || Some(said()).filter(|text| text.contains("a visitor")));
+    assert!(told.contains("APOP bob@south.example") || told.contains("PASS ********"), "{told}");
+    process.stop("-INT");
+}
+
+#[test]
+fn ports_can_be_chosen() {
+    // Five free ports in a row, most probably; if somebody takes one meanwhile, others are tried.
+    let told = wait_for("five free ports", || {
+        let base = std::net::TcpListener::bind("127.0.0.1:0").ok()?.local_addr().ok()?.port();
+        let base = base.min(u16::MAX - 5);
+        let arguments = ["demo", "--once", "--json", "--port-base", &base.to_string()];
+        let output = posta().args(arguments).stderr(Stdio::null()).output().expect("runs");
+        output.status.success().then(|| (base, String::from_utf8(output.stdout).expect("UTF-8")))
+    });
+    let (base, text) = told;
+    assert_eq!(text.lines().count(), 1, "{text}");
+    let told: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(told["hosts"][0]["smtp"], format!("127.0.0.1:{base}"));
+    assert_eq!(told["hosts"][1]["pop3"], format!("127.0.0.1:{}", base + 3));
+    assert_eq!(told["dns"], format!("127.0.0.1:{}", base + 4));
 }
 
 #[test]

@@ -96,25 +96,36 @@ pub(crate) fn say(town: &Town, folder: &Path, once: bool) {
     }
     say(format!("  {:<18} {}   (dig @127.0.0.1 -p {} mx south.example)", "DNS", town.dns, town.dns.port()));
     say("\n  Try, in another terminal:\n".into());
-    for command in commands(town, folder) {
+    for command in commands(town) {
         say(format!("    {}", styled(STRONG, command)));
     }
-    say(String::new());
+    say("\n  And as the operator of the northern host, after the first of them:\n".into());
+    say(format!("    {}\n", styled(STRONG, operators_command(folder))));
 }
 
 /// Commands that work when pasted.
-fn commands(town: &Town, folder: &Path) -> [String; 3] {
+fn commands(town: &Town) -> [String; 3] {
     let [bob, _] = &town.south.organisation.people;
-    let config = folder.join(town.north.organisation.name).join("posta.toml");
+    let (north_smtp, south_pop3) = (town.north.smtp, town.south.pop3);
     [
         format!(
             "printf 'From: carol@north.example\\nSubject: to all friends\\n\\nHello!\\n' | curl -sS --crlf -T - \
-             smtp://{} --mail-from carol@north.example --mail-rcpt friends@north.example",
-            town.north.smtp
+             smtp://{north_smtp} --mail-from carol@north.example --mail-rcpt friends@north.example"
         ),
-        format!("curl -sS pop3://{}/1 -u {}:{}", town.south.pop3, bob.address, bob.password),
-        format!("{} --config {} explain friends@north.example", own_name(), quoted(&config)),
+        format!("curl -sS pop3://{south_pop3}/1 -u {}:{}", bob.address, bob.password),
+        format!(
+            "echo {} | {} mail read 1 --pop3 {south_pop3} --user {} --password-stdin",
+            bob.password,
+            own_name(),
+            bob.address
+        ),
     ]
+}
+
+/// The operator's view of the first of them.
+fn operators_command(folder: &Path) -> String {
+    let config = folder.join(super::place::NORTH.name).join("posta.toml");
+    format!("{} explain friends@north.example --config {}", own_name(), quoted(&config))
 }
 
 /// How this program can be called from the same folder.
