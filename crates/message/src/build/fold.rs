@@ -259,7 +259,9 @@ impl<'o> FieldWriter<'o> {
             self.push(";");
             return self.word(" ", &format!("{attribute}={value}"));
         }
-        if fits && value.bytes().all(|octet| octet == b' ' || octet.is_ascii_graphic()) {
+        // What looks like an encoded word would be decoded by readers that let it stand in quotes.
+        let is_literal = fits && !value.contains("=?");
+        if is_literal && value.bytes().all(|octet| octet == b' ' || octet.is_ascii_graphic()) {
             let escaped = value.replace('\\', "\\\\").replace('"', "\\\"");
             self.push(";");
             return self.word(" ", &format!("{attribute}=\"{escaped}\""));

@@ -114,6 +114,8 @@ struct Way {
     allows_8bit: bool,
     needs: Option<TransferEncoding>,
     needs_utf8: bool,
+    /// Whether the body is the message's own, which has to end with a line end.
+    is_whole_body: bool,
     /// Multiparts around this place: tells their boundaries apart.
     multiparts: u64,
 }
@@ -280,7 +282,7 @@ impl<'a> MessageBuilder<'a> {
     /// Writes the message.
     pub fn build(&self) -> BuiltMessage {
         let mut octets = Vec::new();
-        let mut way = Way { allows_8bit: self.allows_8bit, ..Way::default() };
+        let mut way = Way { allows_8bit: self.allows_8bit, is_whole_body: true, ..Way::default() };
         let mut writer = FieldWriter::new(&mut octets, self.form == HeaderForm::Utf8);
         self.write_fields(&mut writer);
         let header_needs_utf8 = writer.wrote_utf8;

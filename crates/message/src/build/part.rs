@@ -218,7 +218,12 @@ impl<'a> Part<'a> {
         let encoding = match &self.content {
             Content::Encoded(encoding, _) => *encoding,
             Content::Message(_) => least_identity(&body),
-            _ => choose(&body, self.media_type.kind() == "text", way.allows_8bit),
+            Content::Text(_) => choose(&body, true, way.allows_8bit, true),
+            _ => {
+                // The line end that ends a message must not become part of what is kept exactly.
+                let may_stay = !way.is_whole_body || body.is_empty() || body.ends_with(b"\r\n");
+                choose(&body, self.media_type.kind() == "text", way.allows_8bit, may_stay)
+            }
         };
         way.need(encoding);
         self.write_fields(out, form, way, encoding, None);
@@ -226,7 +231,12 @@ impl<'a> Part<'a> {
         match (&self.content, encoding) {
             (Content::Encoded(..), _) => out.extend_from_slice(&body),
             (_, TransferEncoding::Base64) => base64::encode_lines(&body, out),
-            (_, TransferEncoding::QuotedPrintable) => quoted_printable::encode(&body, out),
+            (_, TransferEncoding::QuotedPrintable) => {
+                quoted_printable::encode(&body, out);
+                if way.is_whole_body && !body.ends_with(b"\r\n") {
+                    out.extend_from_slice(b"=\r\n");
+                }
+            }
             _ => out.extend_from_slice(&body),
         }
     }
@@ -394,12 +404,12 @@ fn least_identity(octets: &[u8]) -> TransferEncoding {
 
 /// The encoding that keeps the octets and costs least; a readable one for texts if it costs
 /// hardly more.
-fn choose(content: &[u8], is_text: bool, allows_8bit: bool) -> TransferEncoding {
+fn choose(content: &[u8], is_text: bool, allows_8bit: bool, may_stay: bool) -> TransferEncoding {
     let facts = ContentFacts::of(content);
-    if facts.is_7bit() && !facts.has_control {
+    if may_stay && facts.is_7bit() && !facts.has_control {
         return TransferEncoding::SevenBit;
     }
-    if allows_8bit && facts.is_8bit() && !facts.has_control {
+    if may_stay && allows_8bit && facts.is_8bit() && !facts.has_control {
         return TransferEncoding::EightBit;
     }
     let quoted_octets = quoted_printable::encoded_octets(content);

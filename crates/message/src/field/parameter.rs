@@ -223,8 +223,9 @@ fn extended<'a>(name: &'a str, sections: &[&Section<'a>], is_clean: &mut bool) -
         Some(charset) => charset.decode(&octets),
         None => charset::decode_unlabelled(&octets),
     };
-    // Encoded words within continuations are a quirk of some agents.
-    let value = match decoded.text.contains("=?") {
+    // Encoded words cut into continuations are a quirk of some agents; those know no `*`.
+    let is_plain = sections.iter().all(|section| !section.is_extended);
+    let value = match is_plain && decoded.text.contains("=?") {
         true => crate::encoded_word::decode(decoded.text.as_bytes()).text.into_owned(),
         false => decoded.text.into_owned(),
     };
