@@ -50,7 +50,7 @@ enum Command {
     #[command(subcommand)]
     Message(message::MessageCommand),
     /// Run the server in the foreground
-    Serve(With<serve::Serve>),
+    Serve(Box<With<serve::Serve>>),
     /// Write a configuration and make the data folder
     Setup(With<setup::Setup>),
     /// Check, show or print a configuration
@@ -153,7 +153,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Demo(demo) => demo.run()?,
         Command::Mail(command) => return runtime()?.block_on(mail::run(command)),
         Command::Message(command) => return command.run(),
-        Command::Serve(With { named, command }) => command.run(&place(named))?,
+        Command::Serve(serve) => serve.command.run(&place(serve.named))?,
         Command::Setup(With { named, command }) => command.run(&place(named))?,
         Command::Config(Under { named, command }) => command.run(&place(named))?,
         Command::Explain(With { named, command }) => command.run(&place(named).load()?.data_dir)?,

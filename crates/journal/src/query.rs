@@ -1,6 +1,6 @@
 //! What can be asked of the journal, and a quick test of a line before it is parsed.
 
-use crate::{Event, Record};
+use crate::{Event, Record, story::is_login};
 use memchr::memmem::Finder;
 use posta_address::{ForwardPath, Mailbox, ReversePath};
 use std::net::IpAddr;
@@ -108,8 +108,11 @@ fn names_address(event: &Event, wanted: &Mailbox) -> bool {
     let reverse = |path: &ReversePath| path.mailbox().is_some_and(is);
     let forward = |path: &ForwardPath| path.mailbox().is_some_and(is);
     match event {
-        Event::Refused { from, to, .. } => {
-            from.as_ref().is_some_and(reverse) || to.as_ref().is_some_and(forward)
+        Event::Refused { from, to, stage, reason, .. } => {
+            from.as_ref().is_some_and(reverse)
+                || to.as_ref().is_some_and(forward)
+                // Whose maildrop it was about stands in the reason only.
+                || is_login(stage) && reason.to_ascii_lowercase().contains(&wanted.to_string().to_ascii_lowercase())
         }
         Event::Accepted { from, to, .. } => reverse(from) || to.iter().any(forward),
         Event::Expanded { address, into, .. } => is(address) || into.iter().any(is),

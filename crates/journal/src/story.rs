@@ -2,6 +2,7 @@
 
 mod sentence;
 
+pub(crate) use sentence::is_login;
 pub use sentence::{advice, log, sentence};
 
 use crate::{Direction, Event, Fate, Query, Reader, Record, limits};
@@ -223,16 +224,23 @@ fn standing(records: &[Record], accepted: bool) -> (Mood, String) {
 }
 
 fn story_of_refusal(record: &Record) -> Story {
-    let title = match &record.event {
+    let (title, standing) = match &record.event {
+        Event::Refused { peer, stage, .. } if is_login(stage) => {
+            (format!("refused: a login from {peer}"), "nobody was let in")
+        }
         Event::Refused { from, to, peer, .. } => {
             let from = from.as_ref().map_or_else(String::new, |from| format!(" from {from}"));
             let to = to.as_ref().map_or_else(String::new, |to| format!(" to {to}"));
-            format!("refused: mail{from}{to}, offered by {peer}")
+            let mail = if from.is_empty() && to.is_empty() { "what it said" } else { "mail" };
+            let standing = match mail {
+                "mail" => "never accepted: the peer still has it, and its own host tells the sender",
+                _ => "nothing was accepted",
+            };
+            (format!("refused: {mail}{from}{to}, offered by {peer}"), standing)
         }
-        _ => "refused".into(),
+        _ => ("refused".into(), "nothing was accepted"),
     };
-    let standing = "never accepted: the peer still has it, and its own host tells the sender".into();
-    Story { id: None, title, lines: vec![line_of(record)], mood: Mood::Bad, standing }
+    Story { id: None, title, lines: vec![line_of(record)], mood: Mood::Bad, standing: standing.into() }
 }
 
 impl Explanation {

@@ -119,6 +119,11 @@ fn list(mailboxes: &[Mailbox]) -> String {
     if names.is_empty() { "nobody".into() } else { names.join(", ") }
 }
 
+/// Whether a stage belongs to logging in rather than to a message.
+pub(crate) fn is_login(stage: &str) -> bool {
+    matches!(stage, "user" | "pass" | "apop" | "auth")
+}
+
 /// What the sender (or the operator) can do about a refusal, by the stage and the status of our reply.
 /// Prose only: nothing is decided by it.
 pub fn advice(stage: &str, reply: &str) -> Option<&'static str> {
@@ -127,7 +132,7 @@ pub fn advice(stage: &str, reply: &str) -> Option<&'static str> {
     let status = words.next().filter(|word| word.split('.').count() == 3).unwrap_or_default();
     let subject_detail = status.split_once('.').map_or("", |(_, rest)| rest);
     let advice = match (stage, code, subject_detail) {
-        ("pass" | "apop" | "user", ..) => "check name and password; `posta account password` sets a new one",
+        (stage, ..) if is_login(stage) => "check name and password; `posta account password` sets a new one",
         (_, "421", _) => "come back later; the host was stopping or had too many connections",
         (_, _, "1.1") => {
             "nobody here has this address: check its spelling; `posta account add` or `posta alias add` makes it"
@@ -174,8 +179,12 @@ pub fn log(record: &Record) {
     {
         return;
     }
-    let (mood, text, details) = sentence(event);
+    let (mood, text, mut details) = sentence(event);
     let id = event.queue_id();
+    if matches!(event, Event::Refused { .. }) {
+        // Our reply; what can be done about it is for those who ask.
+        details.truncate(1);
+    }
     let details = if details.is_empty() { None } else { Some(details.join(" | ")) };
     match (mood, level_info) {
         (Mood::Bad | Mood::Waiting, true) => {

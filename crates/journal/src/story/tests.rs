@@ -86,6 +86,19 @@ fn what_was_refused_is_told_with_what_can_be_done() {
 }
 
 #[test]
+fn a_refused_login_is_found_by_whose_maildrop_it_was_about() {
+    check(
+        r#"{"event":"refused","session":1,"peer":"192.0.2.7","stage":"pass","reply":"-ERR [AUTH] no","reason":"wrong name or password (bob@south.example)"}"#,
+        "Bob@south.example",
+        "refused: a login from 192.0.2.7
+         refused at PASS from 192.0.2.7: wrong name or password (bob@south.example)
+         we said: -ERR [AUTH] no
+         what can be done: check name and password; `posta account password` sets a new one
+         → nobody was let in",
+    );
+}
+
+#[test]
 fn what_waits_says_until_when() {
     check(
         r#"
