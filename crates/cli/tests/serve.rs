@@ -91,14 +91,29 @@ fn a_day_of_the_operator() {
     explained(&folder, &smtp, &reply, &id);
     succeed(&folder, &["queue", "hold", &id], "");
     assert!(succeed(&folder, &["queue", "show", &id], "").contains("held"));
+    succeed(&folder, &["queue", "release", &id], "");
+    assert!(!succeed(&folder, &["queue", "show", &id], "").contains("held"));
+    succeed(&folder, &["queue", "retry", "--all"], "");
     succeed(&folder, &["queue", "bounce", &id], "");
-    assert!(succeed(&folder, &["queue", "list"], "").contains("nothing waits"));
+    nothing_waits(&folder);
     assert_eq!(messages(&pop3, "alice@test.example", "first word").len(), 2, "the bounce came");
+
+    send(&smtp, "alice@test.example", "dave@far.example", "Subject: better not\n\nfar");
+    assert!(fail(&folder, &["queue", "delete", "--all"]).contains("--yes"));
+    succeed(&folder, &["queue", "delete", "--all", "--yes"], "");
+    nothing_waits(&folder);
 
     let audit = succeed(&folder, &["audit"], "");
     assert!(audit.contains("difference 0"), "{audit}");
     process.stop("-TERM");
     after_the_stop(&folder);
+}
+
+/// What is being tried at the moment ends first.
+fn nothing_waits(folder: &Path) {
+    wait_for("an empty queue", || {
+        succeed(folder, &["queue", "list"], "").contains("nothing waits").then_some(())
+    });
 }
 
 /// What the journal tells about the letter that arrived, the one that waits, and one refused.

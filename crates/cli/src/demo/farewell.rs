@@ -32,7 +32,7 @@ fn hosts(town: &Town) -> [&DemoHost; 2] {
 }
 
 /// One line of JSON for programs.
-pub(crate) fn endpoints(town: &Town) -> String {
+pub(crate) fn endpoints(town: &Town) -> serde_json::Result<String> {
     let host = |host: &DemoHost| HostEndpoints {
         name: host.organisation.host,
         domain: host.organisation.domain,
@@ -50,7 +50,7 @@ pub(crate) fn endpoints(town: &Town) -> String {
         dns: town.dns.to_string(),
         accounts: accounts.collect(),
     };
-    serde_json::json!(endpoints).to_string()
+    serde_json::to_string(&endpoints)
 }
 
 /// What there is.

@@ -78,7 +78,7 @@ impl Demo {
         let folder = folder.canonicalize()?;
         let town = Town::start(&folder, self.port_base, Stage::new(screen)).await?;
         if self.json {
-            crate::output::say(farewell::endpoints(&town))?;
+            crate::output::say(farewell::endpoints(&town)?)?;
         }
         farewell::greet(&town);
         let stopped = async {
