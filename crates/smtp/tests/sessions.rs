@@ -424,6 +424,16 @@ fn hostile_input() -> impl Strategy<Value = Vec<u8>> {
     proptest::collection::vec(part, 0..40).prop_map(|parts| parts.concat())
 }
 
+/// Of several faults of a content, the one that is found first (and is the reason why it is given up at
+/// once) depends on how it is cut up; all else does not.
+fn events(server: &Server) -> Vec<Event> {
+    let without_reason = |event: &Event| match event {
+        Event::Aborted { .. } => Event::Aborted { reason: String::new() },
+        other => other.clone(),
+    };
+    server.events.iter().map(without_reason).collect()
+}
+
 /// A small server, so that its limits are reached.
 fn tight(normalizing: bool) -> server::Settings {
     let mut settings = server_settings();
@@ -439,6 +449,8 @@ fn tight(normalizing: bool) -> server::Settings {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn a_message_arrives_as_it_was(content in content(), cut in 1usize..50, pipelining: bool) {
         let mut talk = Talk::new(server_settings(), pipelining);
@@ -465,7 +477,7 @@ proptest! {
         }
         let text = |server: &Server| String::from_utf8_lossy(&server.sent).into_owned();
         prop_assert_eq!(text(&whole), text(&cut_up));
-        prop_assert_eq!(whole.events, cut_up.events);
+        prop_assert_eq!(events(&whole), events(&cut_up));
         prop_assert_eq!(whole.kept, cut_up.kept);
         prop_assert_eq!(whole.asked, cut_up.asked);
     }

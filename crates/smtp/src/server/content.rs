@@ -108,7 +108,8 @@ impl Session {
     fn content_ended(&mut self) {
         let State::Content(reception) = &self.state else { return };
         let facts = reception.decoder.facts();
-        match reception.fault {
+        // Looked for again, so that of several faults the same is named however the content was cut up.
+        match reception.find_fault(&self.settings.limits, &self.settings.quirks) {
             Some(fault) => {
                 self.state = State::Ready;
                 self.refuse("end-of-data", fault.reply());
