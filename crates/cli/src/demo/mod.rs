@@ -62,6 +62,8 @@ impl Demo {
         // Before anything is printed: whoever reads it may tell us to stop at once.
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
+        // A terminal that is closed says so; the folder is to go away then, too.
+        let mut hang_up = signal(SignalKind::hangup())?;
         let screen: Box<dyn Write + Send> =
             if self.json { Box::new(anstream::stderr()) } else { Box::new(anstream::stdout()) };
         let temporary;
@@ -85,6 +87,7 @@ impl Demo {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
+                _ = hang_up.recv() => {}
             }
         };
         let shown = async {
@@ -106,8 +109,12 @@ impl Demo {
 
 impl Town {
     async fn start(folder: &Path, port_base: Option<u16>, stage: Arc<Stage>) -> anyhow::Result<Self> {
-        let north = Place::take(&NORTH, port_base)?;
-        let south = Place::take(&SOUTH, port_base.map(|port| port + 2))?;
+        let hint = || match port_base {
+            Some(port) => format!("--port-base {port} takes the ports up to {}", port + PORTS - 1),
+            None => "taking free ports".into(),
+        };
+        let north = Place::take(&NORTH, port_base).with_context(hint)?;
+        let south = Place::take(&SOUTH, port_base.map(|port| port + 2)).with_context(hint)?;
         let dns_address = SocketAddr::from(([127, 0, 0, 1], port_base.map_or(0, |port| port + 4)));
         let shown = Arc::clone(&stage);
         let observer = Arc::new(move |exchange: DnsExchange| shown.dns(&exchange));
