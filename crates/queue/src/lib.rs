@@ -17,6 +17,7 @@ mod connection;
 mod delivery;
 pub mod limits;
 mod outcome;
+mod reinjection;
 mod report;
 pub mod retry;
 mod scheduler;
@@ -25,7 +26,8 @@ mod settings;
 mod settlement;
 
 pub use outcome::{Obstacle, Outcome, PeerName};
+pub use reinjection::{InjectError, Reinjection};
 pub use report::{DeliveryStatus, Report, ReportKind};
 pub use scheduler::{Concurrency, Dispatch, Scheduler, Suspension};
-pub use service::{InjectError, Listing, Parts, Queue, QueueError, Reinjection, TranscriptFactory};
+pub use service::{Listing, Parts, Queue, QueueError, TranscriptFactory};
 pub use settings::{BadNextHop, Destination, NextHop, Settings};

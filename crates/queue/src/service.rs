@@ -4,13 +4,12 @@ use crate::{
     delivery::{Job, fail_suspended, work},
     limits::{ENTRIES_CACHED_MAX, OWN_FAILURE_PAUSE, SETTLEMENTS_WAITING_MAX, SLEEP_MAX},
     outcome::{Obstacle, Outcome, PeerName},
+    reinjection::Reinjection,
     retry::later,
     scheduler::{Dispatch, Scheduler, Suspension},
     settings::{Destination, Settings},
     settlement::{Again, Concluded, Settlement, write_changes},
 };
-use async_trait::async_trait;
-use bytes::Bytes;
 use jiff::Timestamp;
 use posta_address::Mailbox;
 use posta_dns::Resolver;
@@ -28,31 +27,6 @@ use tokio::{
     sync::{Notify, mpsc, oneshot, watch},
     task::JoinSet,
 };
-
-/// Takes in messages that the queue makes itself.
-#[async_trait]
-pub trait Reinjection: Send + Sync + 'static {
-    /// Accepts a report for `to` from the null reverse-path, as any message is accepted: into a
-    /// maildrop or into the queue. `reported` is committed together with it, so that no failure is
-    /// ever settled without its report, or reported twice.
-    async fn inject(
-        &self,
-        to: &Mailbox,
-        message: Bytes,
-        reported: Vec<(QueueId, QueueChange)>,
-    ) -> Result<QueueId, InjectError>;
-}
-
-/// Why a report was not taken in. Nothing was committed then.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum InjectError {
-    /// It cannot go there (the sender's address is one of ours that does not exist). Permanent.
-    #[error("refused: {0}")]
-    Refused(String),
-    /// The store failed. Transient.
-    #[error("{0}")]
-    Failed(String),
-}
 
 /// Gives a transcript for a connection that is to be shown.
 pub type TranscriptFactory = Arc<dyn Fn(&PeerName) -> Option<Box<dyn Transcript>> + Send + Sync>;

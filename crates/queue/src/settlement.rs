@@ -3,9 +3,10 @@
 use crate::{
     limits::{OWN_FAILURE_PAUSE, RETURNED_HEADERS_OCTETS_MAX, SETTLEMENTS_PER_CALL_MAX},
     outcome::{Obstacle, Outcome, PeerName, reply_words},
+    reinjection::InjectError,
     report::{DeliveryStatus, Report, ReportKind},
     retry::{Decision, History, decide, later},
-    service::{InjectError, Intent, Shared},
+    service::{Intent, Shared},
 };
 use bytes::Bytes;
 use jiff::Timestamp;

@@ -8,7 +8,9 @@ use posta_dns::{DnsResolver, Zone, ZoneServer};
 use posta_journal::{Event, Journal};
 use posta_queue::{InjectError, Parts, Queue, Reinjection};
 use posta_runtime::{OsEntropy, SystemClock, TcpNetwork, Transcript};
-use posta_store::{Acceptance, Envelope, MemoryStore, QueueChange, QueueId, RemoteRecipient, Store};
+use posta_store::{
+    Acceptance, Envelope, MemoryStore, QueueChange, QueueEntry, QueueId, RemoteRecipient, Store,
+};
 use std::{
     net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex},
@@ -56,6 +58,29 @@ async fn listen(host: Arc<FakeHost>) -> SocketAddr {
     address
 }
 
+/// The lecture's letter, accepted.
+async fn accept(store: &MemoryStore) -> QueueEntry {
+    let mut writer = store.receive().await.unwrap();
+    writer.write(Bytes::from_static(LETTER.as_bytes())).await.unwrap();
+    let mailbox: Mailbox = "ast@cs.vu.nl".parse().unwrap();
+    let size_octets = LETTER.len() as u64;
+    let facts = posta_wire::ContentFacts { size_octets, has_leading_dot: true, ..Default::default() };
+    let acceptance = Acceptance {
+        envelope: Envelope {
+            reverse_path: "<hollingd@cs.rpi.edu>".parse().unwrap(),
+            smtputf8: false,
+            facts,
+            message_id: None,
+        },
+        accepted_at: jiff::Timestamp::now(),
+        deliveries: Vec::new(),
+        remote: vec![RemoteRecipient { original: ForwardPath::Mailbox(mailbox.clone()), mailbox }],
+        discarded: 0,
+        changes: Vec::new(),
+    };
+    writer.accept(acceptance).await.unwrap().expect("it has a remote recipient")
+}
+
 #[tokio::test]
 async fn lecture_example_over_real_sockets() {
     let zephyr = FakeHost::new("");
@@ -93,25 +118,7 @@ async fn lecture_example_over_real_sockets() {
     .await
     .unwrap();
 
-    let mut writer = store.receive().await.unwrap();
-    writer.write(Bytes::from_static(LETTER.as_bytes())).await.unwrap();
-    let mailbox: Mailbox = "ast@cs.vu.nl".parse().unwrap();
-    let size_octets = LETTER.len() as u64;
-    let facts = posta_wire::ContentFacts { size_octets, has_leading_dot: true, ..Default::default() };
-    let acceptance = Acceptance {
-        envelope: Envelope {
-            reverse_path: "<hollingd@cs.rpi.edu>".parse().unwrap(),
-            smtputf8: false,
-            facts,
-            message_id: None,
-        },
-        accepted_at: jiff::Timestamp::now(),
-        deliveries: Vec::new(),
-        remote: vec![RemoteRecipient { original: ForwardPath::Mailbox(mailbox.clone()), mailbox }],
-        discarded: 0,
-        changes: Vec::new(),
-    };
-    queue.submit(writer.accept(acceptance).await.unwrap().unwrap());
+    queue.submit(accept(&store).await);
     while !queue.is_empty() {
         let deferred = |record: &posta_journal::Record| {
             matches!(&record.event, Event::Outcome { fate: posta_journal::Fate::Deferred, .. })
