@@ -26,21 +26,8 @@ pub(crate) struct Pop3Service {
 }
 
 impl Service for Pop3Service {
-    fn serve(&self, mut stream: TcpStream, peer: SocketAddr, admission: Admission) {
-        let host = self.host.clone();
-        let stopping = host.stopping();
-        tokio::spawn(async move {
-            let policy = host.policy();
-            let transcript = host.transcript(Protocol::Pop3, &stream, peer);
-            let mut handler = Pop3Session::new(&host, policy, peer);
-            let timestamp = handler.timestamp();
-            let settings = handler.policy.pop3.clone();
-            let mut session = Session::new(settings, timestamp, host.clock.now());
-            let clock = &*host.clock;
-            drive(&mut session, &mut handler, &mut stream, clock, transcript.as_deref(), stopping).await;
-            handler.finish();
-            drop(admission);
-        });
+    fn serve(&self, stream: TcpStream, peer: SocketAddr, admission: Admission) {
+        tokio::spawn(converse(self.host.clone(), stream, peer, admission));
     }
 
     fn refuse(&self, peer: SocketAddr, refusal: Refusal) -> Bytes {
@@ -63,6 +50,21 @@ impl Service for Pop3Service {
         });
         Bytes::from(reply + "\r\n")
     }
+}
+
+/// A whole session. Its future is what an idle connection costs (besides the socket).
+async fn converse(host: Arc<Host>, mut stream: TcpStream, peer: SocketAddr, admission: Admission) {
+    let stopping = host.stopping();
+    let policy = host.policy();
+    let transcript = host.transcript(Protocol::Pop3, &stream, peer);
+    let mut handler = Pop3Session::new(&host, policy, peer);
+    let timestamp = handler.timestamp();
+    let settings = handler.policy.pop3.clone();
+    let mut session = Session::new(settings, timestamp, host.clock.now());
+    let clock = &*host.clock;
+    drive(&mut session, &mut handler, &mut stream, clock, transcript.as_deref(), stopping).await;
+    handler.finish();
+    drop(admission);
 }
 
 /// What a session keeps between its questions.
@@ -281,4 +283,20 @@ impl Handler<Session> for Pop3Session<'_> {
 /// What a stranger typed, as the journal keeps it.
 fn printable(text: &str) -> String {
     text.chars().take(100).map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Octets of the future that a function gives.
+    fn octets_of<F>(_: fn(Arc<Host>, TcpStream, SocketAddr, Admission) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn an_idle_session_is_small() {
+        let octets = octets_of(converse);
+        assert!(octets <= 2048, "an idle session takes {octets} octets");
+    }
 }

@@ -32,19 +32,8 @@ pub(crate) struct SmtpService {
 }
 
 impl Service for SmtpService {
-    fn serve(&self, mut stream: TcpStream, peer: SocketAddr, admission: Admission) {
-        let host = self.host.clone();
-        let stopping = host.stopping();
-        tokio::spawn(async move {
-            let policy = host.policy();
-            let transcript = host.transcript(Protocol::Smtp, &stream, peer);
-            let mut session = Session::new(policy.smtp.clone(), host.clock.now());
-            let mut handler = SmtpSession::new(&host, policy, peer);
-            let clock = &*host.clock;
-            drive(&mut session, &mut handler, &mut stream, clock, transcript.as_deref(), stopping).await;
-            handler.finish();
-            drop(admission);
-        });
+    fn serve(&self, stream: TcpStream, peer: SocketAddr, admission: Admission) {
+        tokio::spawn(converse(self.host.clone(), stream, peer, admission));
     }
 
     fn refuse(&self, peer: SocketAddr, refusal: Refusal) -> Bytes {
@@ -63,6 +52,19 @@ impl Service for SmtpService {
         // RFC 5321 §3.8: 421 may come in place of the greeting; it has one line.
         Bytes::from(format!("{}\r\n", one_line(&reply)))
     }
+}
+
+/// A whole session. Its future is what an idle connection costs (besides the socket).
+async fn converse(host: Arc<Host>, mut stream: TcpStream, peer: SocketAddr, admission: Admission) {
+    let stopping = host.stopping();
+    let policy = host.policy();
+    let transcript = host.transcript(Protocol::Smtp, &stream, peer);
+    let mut session = Session::new(policy.smtp.clone(), host.clock.now());
+    let mut handler = SmtpSession::new(&host, policy, peer);
+    let clock = &*host.clock;
+    drive(&mut session, &mut handler, &mut stream, clock, transcript.as_deref(), stopping).await;
+    handler.finish();
+    drop(admission);
 }
 
 /// What a session keeps between its questions.
@@ -310,5 +312,21 @@ fn one_line(reply: &Reply) -> String {
     match reply.enhanced {
         Some(enhanced) => format!("{} {enhanced} {text}", reply.code),
         None => format!("{} {text}", reply.code),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Octets of the future that a function gives.
+    fn octets_of<F>(_: fn(Arc<Host>, TcpStream, SocketAddr, Admission) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn an_idle_session_is_small() {
+        let octets = octets_of(converse);
+        assert!(octets <= 2048, "an idle session takes {octets} octets");
     }
 }
