@@ -13,14 +13,17 @@ pub mod build;
 pub mod charset;
 pub mod date;
 pub mod defect;
+pub mod downgrade;
 pub mod encoded_word;
 pub mod encoding;
 pub mod field;
 pub mod header;
 pub mod limits;
 pub mod message_id;
+pub mod partial;
 pub mod read;
 pub mod report;
+pub mod text;
 
 pub use build::{Address, BuiltMessage, MediaType, MessageBuilder, Part};
 pub use date::DateTime;

@@ -19,6 +19,7 @@ mod media_type;
 mod part;
 
 pub use media_type::{MediaType, MediaTypeError};
+pub(crate) use part::choose_7bit;
 pub use part::{Disposition, Part};
 
 use crate::date::DateTime;

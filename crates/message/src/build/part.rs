@@ -2,6 +2,7 @@
 
 use super::fold::FieldWriter;
 use super::{HeaderForm, MediaType, Way};
+use crate::downgrade::to_7bit;
 use crate::encoding::{ContentFacts, TransferEncoding, base64, quoted_printable};
 use crate::header::{HeaderName, HeaderText};
 use crate::message_id::MessageId;
@@ -96,7 +97,8 @@ impl<'a> Part<'a> {
     }
 
     /// `message/rfc822`: a message inside the message. Bare LF become CRLF, because the content
-    /// may not be encoded (RFC 2046 §5.2.1).
+    /// may not be encoded (RFC 2046 §5.2.1); its own bodies are, where 8bit is not allowed, unless
+    /// that would break a signature: then the whole needs 8BITMIME.
     pub fn message(message: impl Into<Cow<'a, [u8]>>) -> Self {
         Self::new(MediaType::known("message", "rfc822"), Content::Message(message.into()))
     }
@@ -150,6 +152,14 @@ impl<'a> Part<'a> {
     /// The `with_…` methods have no effect on it, and it is written only inside a multipart.
     pub fn entity(octets: impl Into<Cow<'a, [u8]>>) -> Self {
         Self::new(MediaType::octet_stream(), Content::Entity(octets.into()))
+    }
+
+    /// `text/plain; format=flowed` (RFC 3676): lines are broken softly, to be joined again by
+    /// whoever shows them.
+    pub fn flowed(text: &str) -> Self {
+        let mut part = Self::text(crate::text::flowed::flow(text));
+        part.media_type.set("format", HeaderText::clean("flowed"));
+        part
     }
 
     /// Sets a parameter of the media type, such as `format` or `protocol`.
@@ -209,7 +219,11 @@ impl<'a> Part<'a> {
     fn write_leaf(&self, out: &mut Vec<u8>, form: HeaderForm, way: &mut Way) {
         let body = match &self.content {
             Content::Text(text) => with_crlf(text.as_bytes()),
-            Content::Message(message) => with_crlf(message),
+            Content::Message(message) if way.allows_8bit => with_crlf(message),
+            Content::Message(message) => match with_crlf(message) {
+                Cow::Borrowed(message) => downgraded(message),
+                Cow::Owned(message) => Cow::Owned(downgraded(&message).into_owned()),
+            },
             Content::Octets(octets) | Content::Encoded(_, octets) | Content::Entity(octets) => {
                 Cow::Borrowed(octets.as_ref())
             }
@@ -370,6 +384,12 @@ impl Fnv {
     }
 }
 
+/// As 7bit if that can be had.
+fn downgraded(message: &[u8]) -> Cow<'_, [u8]> {
+    let downgraded = to_7bit(message);
+    if downgraded.is_7bit { downgraded.octets } else { Cow::Borrowed(message) }
+}
+
 /// Bare CR and LF become CRLF (RFC 2046 §4.1.1).
 fn with_crlf(text: &[u8]) -> Cow<'_, [u8]> {
     let is_bare = |at: usize| match text[at] {
@@ -412,6 +432,12 @@ fn choose(content: &[u8], is_text: bool, allows_8bit: bool, may_stay: bool) -> T
     if may_stay && allows_8bit && facts.is_8bit() && !facts.has_control {
         return TransferEncoding::EightBit;
     }
+    choose_7bit(content, is_text)
+}
+
+/// Of the two encodings that hide everything, the shorter; for texts the readable one if it is
+/// hardly longer.
+pub(crate) fn choose_7bit(content: &[u8], is_text: bool) -> TransferEncoding {
     let quoted_octets = quoted_printable::encoded_octets(content);
     let base64_octets = base64::encoded_octets(content.len());
     let tolerance = if is_text { base64_octets / 8 } else { 0 };

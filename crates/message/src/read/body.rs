@@ -2,6 +2,8 @@
 
 use super::structure::Kind;
 use super::{Entity, Message};
+use crate::text::enriched::{self, Dialect};
+use crate::text::flowed;
 use std::borrow::Cow;
 
 /// Columns that plain text made from HTML is laid out for.
@@ -80,6 +82,18 @@ impl<'m> Entity<'m> {
     fn plain_text(&self) -> Cow<'m, str> {
         match &*self.media_type() {
             "text/html" | "application/xhtml+xml" => Cow::Owned(plain_of_html(&self.text())),
+            "text/enriched" => Cow::Owned(enriched::to_plain(&self.text(), Dialect::Enriched)),
+            "text/richtext" => Cow::Owned(enriched::to_plain(&self.text(), Dialect::Richtext)),
+            "text/plain" => {
+                let content_type = self.content_type();
+                let is = |name, value| {
+                    content_type.parameters.get(name).is_some_and(|found| found.eq_ignore_ascii_case(value))
+                };
+                if !is("format", "flowed") {
+                    return self.text();
+                }
+                Cow::Owned(flowed::unflow(&self.text(), is("delsp", "yes")))
+            }
             _ => self.text(),
         }
     }
