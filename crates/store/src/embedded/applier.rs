@@ -14,7 +14,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 
 /// Records that may wait; then the log waits for the index.
-const PENDING_MAX: usize = 64 * 1024;
+const PENDING_MAX: usize = 32 * 1024;
+/// Octets of facts that may wait.
+const PENDING_OCTETS_MAX: usize = 32 * 1024 * 1024;
 /// Records in one transaction.
 const TRANSACTION_RECORDS_MAX: usize = 8 * 1024;
 /// Octets of the write-ahead log beyond which the applier itself moves it into the index's file
@@ -52,10 +54,34 @@ pub(super) struct Applier {
 #[derive(Default)]
 struct Pending {
     items: VecDeque<Item>,
+    /// Of the facts in them.
+    octets: usize,
     applied: u64,
     wanted: bool,
     stopping: bool,
     stopped: bool,
+}
+
+impl Pending {
+    fn is_too_much(&self) -> bool {
+        self.items.len() > PENDING_MAX || self.octets > PENDING_OCTETS_MAX
+    }
+
+    fn take(&mut self) -> Vec<Item> {
+        let count = self.items.len().min(TRANSACTION_RECORDS_MAX);
+        let taken: Vec<Item> = self.items.drain(..count).collect();
+        self.octets -= taken.iter().map(Item::octets).sum::<usize>();
+        taken
+    }
+}
+
+impl Item {
+    fn octets(&self) -> usize {
+        match self {
+            Item::Record(record) => record.meta.len(),
+            _ => 0,
+        }
+    }
 }
 
 impl Applier {
@@ -76,15 +102,20 @@ impl Applier {
     /// Hands over; waits while too much waits.
     pub(super) fn push(&self, items: impl IntoIterator<Item = Item>) {
         let mut pending = self.pending();
-        while pending.items.len() > PENDING_MAX && !pending.stopped {
+        while pending.is_too_much() && !pending.stopped {
             pending.wanted = true;
             self.wake.notify_one();
             pending = self.moved_on.wait(pending).unwrap_or_else(PoisonError::into_inner);
+        }
+        if pending.stopped {
+            // Whoever waits for one of them sees it dropped.
+            return;
         }
         let was_empty = pending.items.is_empty();
         for item in items {
             // Whatever is no record is waited for by somebody.
             pending.wanted |= !matches!(item, Item::Record(_) | Item::Abandon(_));
+            pending.octets += item.octets();
             pending.items.push_back(item);
         }
         if was_empty || pending.wanted || pending.items.len() >= TRANSACTION_RECORDS_MAX {
@@ -152,10 +183,9 @@ impl Applier {
             }
             let now = Instant::now();
             let due_at = *due.get_or_insert(now + delay);
-            let enough = pending.items.len() >= TRANSACTION_RECORDS_MAX;
+            let enough = pending.items.len() >= TRANSACTION_RECORDS_MAX || pending.is_too_much();
             if enough || pending.wanted || pending.stopping || now >= due_at {
-                let count = pending.items.len().min(TRANSACTION_RECORDS_MAX);
-                return Some(pending.items.drain(..count).collect());
+                return Some(pending.take());
             }
             let (guard, _) =
                 self.wake.wait_timeout(pending, due_at - now).unwrap_or_else(PoisonError::into_inner);
@@ -181,6 +211,7 @@ impl Applier {
         let mut pending = self.pending();
         pending.stopped = true;
         pending.items.clear();
+        pending.octets = 0;
         drop(pending);
         self.moved_on.notify_all();
         self.applied.send_replace(u64::MAX);

@@ -3,7 +3,7 @@
 use super::core::Core;
 use super::fact::{Accepted, Fact, Piece};
 use super::log::{Draft, Effect, Request};
-use crate::limits::{INLINE_OCTETS_MAX, RECORD_META_OCTETS_MAX};
+use crate::limits::INLINE_OCTETS_MAX;
 use crate::{Acceptance, ContentRef, ContentWriter, QueueEntry, QueueId, StoreError};
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -78,9 +78,6 @@ impl ContentWriter for EmbeddedWriter {
         let pieces = self.pieces.clone();
         let fact = Fact::Accepted(Box::new(Accepted { id: self.id, size_octets, pieces, acceptance }));
         let draft = Draft::of(&fact, content, effect);
-        if draft.meta.len() > RECORD_META_OCTETS_MAX {
-            return Err(StoreError::Conflict("the envelope is too large".into()));
-        }
         let written = self.core.log.write(&self.core, draft).await?;
         // The record settles the chunks, also those that it does not name.
         self.leaves_chunks = false;

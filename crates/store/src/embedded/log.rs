@@ -14,6 +14,7 @@ use super::fact::Fact;
 use super::record::{HEADER_OCTETS, Header, TRAILER_OCTETS, seed};
 use super::rewriting::{Rewriting, Step};
 use super::volume::{Record, new_header};
+use crate::limits::RECORD_META_OCTETS_MAX;
 use crate::{AccountId, DirectoryChange, QueueId, StoreError};
 use bytes::Bytes;
 use rustix::io::Errno;
@@ -126,6 +127,11 @@ impl Log {
     /// Writes a record and waits until it is durable (a chunk: written).
     pub(super) async fn write(&self, core: &Core, draft: Draft) -> Result<Written, StoreError> {
         core.check_failure()?;
+        if draft.meta.len() > RECORD_META_OCTETS_MAX {
+            return Err(StoreError::Conflict(format!(
+                "more than {RECORD_META_OCTETS_MAX} octets of facts at once"
+            )));
+        }
         let (ack, acknowledged) = oneshot::channel();
         self.push(Request::Write(draft, ack));
         acknowledged.await.unwrap_or_else(|_| Err(StoreError::Failed("the store was closed".into())))
@@ -312,7 +318,11 @@ impl LogWriter {
         let octets: u64 = drafts.iter().map(|draft| draft.header(0, 0).stride()).sum();
         let volume_octets = self.core.settings.volume_octets;
         if self.offset + octets > volume_octets && self.offset > FRESH_OCTETS {
-            self.begin_volume()?;
+            // Without room for another volume this one grows: changes may still be noted in it.
+            if let Err(error) = self.begin_volume() {
+                self.core.check_failure()?;
+                tracing::error!(%error, volume = self.volume, "the volume grows beyond its size");
+            }
         }
         let places = self.append(drafts)?;
         places.iter().enumerate().for_each(|(place, at)| written(place, *at));

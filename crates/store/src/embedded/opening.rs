@@ -7,7 +7,7 @@ use super::lock::LockFile;
 use super::log::{Log, LogWriter, Tail};
 use super::record::VOLUME_HEADER_OCTETS;
 use super::replay::{Damage, Replay};
-use super::volume::{Volumes, new_header};
+use super::volume::{Volumes, new_header, reserve};
 use super::{Settings, applier::Applier};
 use crate::directory_state::Directory;
 use crate::id::QueueIdSource;
@@ -75,6 +75,8 @@ pub(super) fn open(dir: &Path, settings: Settings, now: Now) -> Result<Opened, S
     }
     let mark = index.mark();
     let existing: BTreeSet<u64> = list.iter().copied().collect();
+    // Without room it grows as it is written; there may be enough for what happens to the mail there is.
+    let _ = reserve(&file, settings.volume_octets);
     let newest_is_damaged = opening.damage.iter().any(|damage| damage.volume == newest);
     let tail = Tail { file, volume: newest, offset: tail_offset, sequence: mark.sequence, existing };
     let core = Arc::new(Core {

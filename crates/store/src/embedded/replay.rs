@@ -107,7 +107,7 @@ impl<'a> Replay<'a> {
         }
         apply_record(self.index, record)?;
         self.records += 1;
-        if self.records % TRANSACTION_RECORDS == 0 {
+        if self.records.is_multiple_of(TRANSACTION_RECORDS) {
             self.index.commit()?;
             self.index.begin()?;
         }

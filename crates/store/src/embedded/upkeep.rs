@@ -54,7 +54,7 @@ pub(super) fn run(core: &Arc<Core>, stop: &Stop, interval: Duration) {
         if core.check_failure().is_err() {
             return;
         }
-        // Throttled: after each step it rests several times as long as a step takes.
+        // Throttled: mail comes first.
         let rest = || stop.wait(core.settings.upkeep_rest);
         if let Err(error) = round(core, rest) {
             tracing::warn!(%error, "upkeep could not be finished");

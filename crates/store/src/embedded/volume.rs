@@ -19,7 +19,7 @@ const OPEN_FILES_MAX: usize = 64;
 /// Holes begin and end here.
 const BLOCK_OCTETS: u64 = 4096;
 /// What one look at a volume reads while walking: header and fact, seldom much of the content.
-const WINDOW_OCTETS: usize = 8 * 1024;
+const WINDOW_OCTETS: usize = 4 * 1024;
 
 /// The folder of volumes.
 pub(super) struct Volumes {
@@ -49,6 +49,10 @@ impl Volumes {
     /// Makes the folder where it is missing.
     pub(super) fn new(folder: PathBuf) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+        // The names of new folders must be durable before anything in them is.
+        for above in folder.ancestors().skip(1).take(2).filter(|above| !above.as_os_str().is_empty()) {
+            File::open(above)?.sync_all()?;
+        }
         Ok(Volumes {
             folder,
             open: Mutex::default(),
@@ -89,11 +93,7 @@ impl Volumes {
         let (path, new) = (self.path(header.number), self.path(header.number).with_extension("vol.new"));
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&new)?;
         let made = (|| {
-            match fallocate(&file, FallocateFlags::KEEP_SIZE, 0, octets) {
-                // Not every file system can; the volume then grows as it is written.
-                Ok(()) | Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {}
-                Err(error) => return Err(error.into()),
-            }
+            reserve(&file, octets)?;
             file.write_all_at(&header.encode(), 0)?;
             file.sync_all()?;
             std::fs::rename(&new, &path)?;
@@ -185,6 +185,14 @@ impl Volumes {
         let holes = self.holes.lock().unwrap_or_else(PoisonError::into_inner);
         let before = holes.get(&number).and_then(|of_volume| of_volume.range(..=offset).next_back());
         before.is_some_and(|(_, end)| offset < *end)
+    }
+}
+
+/// Reserves room for so many octets. Not every file system can; the volume then grows as it is written.
+pub(super) fn reserve(file: &File, octets: u64) -> io::Result<()> {
+    match fallocate(file, FallocateFlags::KEEP_SIZE, 0, octets) {
+        Ok(()) | Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -346,7 +354,7 @@ impl Walk {
             self.file.read_exact_at(&mut block, at)?;
             for place in finder.find_iter(&block) {
                 let candidate = at + place as u64;
-                if candidate % 8 == 0
+                if candidate.is_multiple_of(8)
                     && let Ok(record) = self.record_at(candidate)?
                 {
                     return Ok(Some(record));

@@ -30,7 +30,7 @@ fn open_under_load(dir: &Path) -> EmbeddedStore {
 }
 
 fn size_of(number: u64) -> usize {
-    if number % 97 == 0 { 400_000 } else { 100 + (number % 50) as usize * 100 }
+    if number.is_multiple_of(97) { 400_000 } else { 100 + (number % 50) as usize * 100 }
 }
 
 /// The process that is killed; started by the test below. Says what it begins, then what it was told.

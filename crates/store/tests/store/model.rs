@@ -209,11 +209,14 @@ fn queue_change(change: u8, peer: u8, number: i64) -> QueueChange {
     }
 }
 
+/// A message by its number, with its octets.
+type Letter = (usize, MaildropMessage, Vec<u8>);
+
 /// All answers of a store, with ids replaced by the order in which messages came.
 #[derive(Debug, PartialEq)]
 struct Answers {
     directory: String,
-    maildrops: Vec<(Vec<(usize, MaildropMessage, Vec<u8>)>, Usage)>,
+    maildrops: Vec<(Vec<Letter>, Usage)>,
     queue: Vec<(usize, QueueEntry, Vec<u8>)>,
     tally: Tally,
 }

@@ -17,10 +17,13 @@ fn volume_count(dir: &Path) -> usize {
     std::fs::read_dir(dir.join("volumes")).unwrap().count()
 }
 
+/// A message: id, prefix, octets.
+type Letter = (QueueId, bytes::Bytes, Vec<u8>);
+
 /// What a store answers; contents included.
 #[derive(Debug, PartialEq)]
 struct Answers {
-    maildrops: Vec<(Vec<(QueueId, bytes::Bytes, Vec<u8>)>, Usage)>,
+    maildrops: Vec<(Vec<Letter>, Usage)>,
     queue: Vec<(QueueEntry, Vec<u8>)>,
     tally: Tally,
     accounts: String,
