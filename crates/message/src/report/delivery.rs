@@ -1,5 +1,6 @@
 //! Delivery status notifications written (RFC 3464; RFC 6533 for internationalized addresses).
 
+use super::fields::FieldsWriter;
 use crate::build::{MediaType, Part};
 use crate::date::DateTime;
 use crate::header::{HeaderText, split};
@@ -87,6 +88,12 @@ impl Action {
             Action::Relayed => "relayed",
             Action::Expanded => "expanded",
         }
+    }
+
+    /// Finds an action by its name, case aside.
+    pub fn by_name(name: &str) -> Option<Self> {
+        let all = [Action::Failed, Action::Delayed, Action::Delivered, Action::Relayed, Action::Expanded];
+        all.into_iter().find(|action| action.as_str().eq_ignore_ascii_case(name))
     }
 }
 
@@ -227,7 +234,7 @@ impl DeliveryReport {
     }
 
     fn status_text(&self, utf8: bool) -> String {
-        let mut fields = StatusFields { text: String::with_capacity(512), utf8 };
+        let mut fields = FieldsWriter::new(utf8);
         // RFC 3464 §2.2
         if let Some(id) = &self.original_envelope_id {
             fields.add("Original-Envelope-Id", id.as_str());
@@ -249,18 +256,11 @@ impl DeliveryReport {
 
 impl RecipientReport {
     /// RFC 3464 §2.3, in its order.
-    fn write(&self, fields: &mut StatusFields) {
+    fn write(&self, fields: &mut FieldsWriter) {
         if let Some(original) = &self.original_recipient {
             fields.add("Original-Recipient", &format!("{}; {}", original.kind, original.address));
         }
-        let kind = if self.final_recipient.local_part().is_ascii() { "rfc822" } else { "utf-8" };
-        let address = match self.final_recipient.domain() {
-            Some(domain) if kind == "rfc822" => {
-                format!("{}@{}", self.final_recipient.local_part(), domain.to_ascii())
-            }
-            _ => self.final_recipient.to_string(),
-        };
-        fields.add("Final-Recipient", &format!("{kind}; {address}"));
+        fields.add("Final-Recipient", &recipient_text(&self.final_recipient));
         fields.add("Action", self.action.as_str());
         fields.add("Status", &self.status.to_string());
         if let Some(mta) = &self.remote_mta {
@@ -283,7 +283,7 @@ impl RecipientReport {
 }
 
 impl<'a> Returned<'a> {
-    fn part(self) -> Option<Part<'a>> {
+    pub(super) fn part(self) -> Option<Part<'a>> {
         let (part, description) = match self {
             Returned::Nothing => return None,
             Returned::Message(message) => {
@@ -310,59 +310,18 @@ impl<'a> Returned<'a> {
     }
 }
 
-fn ascii_host(host: &Host) -> String {
+/// `type; address` (RFC 3464 §2.3.2; `utf-8` of RFC 6533 §3 where ASCII cannot hold it).
+pub(super) fn recipient_text(mailbox: &Mailbox) -> String {
+    match mailbox.domain() {
+        _ if !mailbox.local_part().is_ascii() => format!("utf-8; {mailbox}"),
+        Some(domain) => format!("rfc822; {}@{}", mailbox.local_part(), domain.to_ascii()),
+        None => format!("rfc822; {mailbox}"),
+    }
+}
+
+pub(super) fn ascii_host(host: &Host) -> String {
     match host {
         Host::Domain(domain) => domain.to_ascii().to_owned(),
         Host::Literal(literal) => literal.to_string(),
-    }
-}
-
-/// The fields of a status part: they are no header section, so that no encoded words are known
-/// there (RFC 3464 §2.1).
-struct StatusFields {
-    text: String,
-    utf8: bool,
-}
-
-/// Folded so that no line passes 78, where white space lets it; a longer word is cut at so many
-/// octets, which no address or status in use reaches.
-const STATUS_WORD_OCTETS_MAX: usize = 900;
-
-impl StatusFields {
-    fn add(&mut self, name: &str, value: &str) {
-        self.text.push_str(name);
-        self.text.push(':');
-        let mut column = name.len() + 1;
-        for word in value.split([' ', '\t']).filter(|word| !word.is_empty()) {
-            let word = self.carriable(word);
-            if column + 1 + word.len() > crate::limits::LINE_OCTETS_WANTED && column > name.len() + 1 {
-                self.text.push_str("\r\n");
-                column = 0;
-            }
-            self.text.push(' ');
-            self.text.push_str(&word);
-            column += 1 + word.len();
-        }
-        self.text.push_str("\r\n");
-    }
-
-    fn carriable<'w>(&self, word: &'w str) -> Cow<'w, str> {
-        let mut word = Cow::Borrowed(word);
-        if !self.utf8 && !word.is_ascii() {
-            // The notation of RFC 6533 §3 for what ASCII cannot hold.
-            let escape = |character: char| match character.is_ascii() {
-                true => character.to_string(),
-                false => format!("\\x{{{:X}}}", u32::from(character)),
-            };
-            word = Cow::Owned(word.chars().map(escape).collect());
-        }
-        if word.len() > STATUS_WORD_OCTETS_MAX {
-            let mut end = STATUS_WORD_OCTETS_MAX;
-            while !word.is_char_boundary(end) {
-                end -= 1;
-            }
-            word = Cow::Owned(word[..end].to_owned());
-        }
-        word
     }
 }
