@@ -160,13 +160,17 @@ pub(super) fn measure(options: &Options, binary: &Path) -> Result<()> {
                 let row = measure_one(&subject, &load, &mut delivered)?;
                 table.add(&format!("{kind}, {connections} connections"), round, row);
             }
-            if round + 1 == options.rounds && options.idle > 0 {
-                let octets = idle::octets_per_connection(&subject, kind.idle_connections(options.idle))?;
-                table.note(format!("{kind}: {:.1} KiB for each idle connection", octets / 1024.0));
-            }
             if options.linger && kind == Kind::Posta && round + 1 == options.rounds {
                 subject.linger()?;
             }
+        }
+    }
+    if options.idle > 0 {
+        for kind in Kind::for_mail(options) {
+            // A fresh one: after a load there is memory left over that idle connections would hide in.
+            let subject = Subject::start(kind, options, binary, None)?;
+            let octets = idle::octets_per_connection(&subject, kind.idle_connections(options.idle))?;
+            table.note(format!("{kind}: {:.1} KiB for each idle connection", octets / 1024.0));
         }
     }
     table.print();

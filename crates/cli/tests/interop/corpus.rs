@@ -93,7 +93,7 @@ async fn every_message_of_the_corpus_arrives_as_it_was() {
 }
 
 fn round_trip(files: &[PathBuf], dns: SocketAddr) {
-    let limits = "[smtp]\nsize_max = \"60M\"\n\n";
+    let limits = "[smtp]\nsize_max = \"60 MiB\"\n\n";
     let mut south = setup("mx.south.example", "south.example", &[BOB]);
     south.tables = limits.to_owned();
     let south = Host::start(south);
@@ -131,10 +131,7 @@ fn round_trip(files: &[PathBuf], dns: SocketAddr) {
         let content = below_trace(&message, 2);
         match expected.get_mut(content) {
             Some((count, _)) if *count > 0 => *count -= 1,
-            _ => panic!(
-                "changed on the way: {:?}",
-                String::from_utf8_lossy(&content[..content.len().min(400)])
-            ),
+            _ => panic!("changed on the way: {}", difference(content, &expected)),
         }
     }
     reader.quit().expect("says goodbye");
@@ -143,10 +140,22 @@ fn round_trip(files: &[PathBuf], dns: SocketAddr) {
     assert!(missing.is_empty(), "didn't arrive: {missing:?}");
     println!("{sent} messages arrived as they were");
     for (reason, files) in &skipped {
-        println!("{} skipped, {reason:?}: {files:?}", files.len());
+        let names: Vec<_> = files.iter().filter_map(|file| file.file_name()).collect();
+        println!("{} skipped, {reason:?}: {names:?}", files.len());
     }
     let skipped: usize = skipped.values().map(Vec::len).sum();
     assert!(skipped * 20 < sent, "{skipped} were skipped, too many to be believed");
+}
+
+/// Where a changed content leaves the message that it was.
+fn difference(content: &[u8], expected: &BTreeMap<Vec<u8>, (usize, &Path)>) -> String {
+    let common = |wire: &[u8]| wire.iter().zip(content).take_while(|(sent, came)| sent == came).count();
+    let Some((wire, (_, file))) = expected.iter().max_by_key(|(wire, _)| common(wire)) else {
+        return "nothing was sent".to_owned();
+    };
+    let at = common(wire);
+    let shown = |text: &[u8]| String::from_utf8_lossy(&text[at..text.len().min(at + 60)]).into_owned();
+    format!("{} at octet {at}: sent {:?}, came {:?}", file.display(), shown(wire), shown(content))
 }
 
 #[test]

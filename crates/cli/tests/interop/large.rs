@@ -38,7 +38,7 @@ fn growth_of(pids: [u32; 2], work: impl FnOnce()) -> [u64; 2] {
 
 #[test]
 fn fifty_mebibytes_pass_in_a_few_of_memory() {
-    let limits = "[smtp]\nsize_max = \"60M\"\n\n";
+    let limits = "[smtp]\nsize_max = \"60 MiB\"\n\n";
     let mut south = setup("mx.south.example", "south.example", &[BOB]);
     south.tables = limits.to_owned();
     let south = Host::start(south);
