@@ -13,11 +13,14 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
+    time::Duration,
 };
 use tokio::{net::TcpSocket, sync::watch};
 
+/// How long a dialogue waits for its turn.
+const TURN_MAX: Duration = Duration::from_millis(500);
 /// How the names of MTAs begin.
 pub(crate) const MTA: &str = "the MTA of ";
 /// Names of connections' client ends that are kept.
@@ -37,6 +40,12 @@ pub(crate) struct Stage {
     names: Mutex<VecDeque<(SocketAddr, &'static str)>>,
     /// Dialogues that are open.
     open: watch::Sender<usize>,
+    /// While the trip is shown: one dialogue after another, so that it can be read.
+    orderly: AtomicBool,
+    /// What is to be said when the open dialogue has ended.
+    later: Mutex<Vec<String>>,
+    /// Whoever holds it may open the next dialogue.
+    turn: tokio::sync::Mutex<()>,
 }
 
 fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -46,7 +55,31 @@ fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Stage {
     pub(crate) fn new(screen: Box<dyn Write + Send>) -> Arc<Self> {
         let (screen, next_number, names) = (Mutex::new(screen), AtomicU32::new(1), Mutex::default());
-        Arc::new(Stage { screen, next_number, names, open: watch::Sender::new(0) })
+        Arc::new(Stage {
+            screen,
+            next_number,
+            names,
+            open: watch::Sender::new(0),
+            orderly: AtomicBool::new(true),
+            later: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
+        })
+    }
+
+    /// From now on all is shown at the moment it happens, several dialogues at a time.
+    pub(crate) fn end_order(&self) {
+        self.orderly.store(false, Ordering::Relaxed);
+        self.say_later();
+    }
+
+    /// Prints a line when the next dialogue has ended.
+    pub(crate) fn say_after(&self, text: String) {
+        lock(&self.later).push(text);
+    }
+
+    fn say_later(&self) {
+        let later = std::mem::take(&mut *lock(&self.later));
+        later.iter().for_each(|text| self.say(text));
     }
 
     /// Waits until no dialogue is open.
@@ -64,13 +97,27 @@ impl Stage {
 
     /// Shows a question to the DNS with its answer.
     pub(crate) fn dns(&self, exchange: &DnsExchange) {
-        self.say(&format!(
-            "   {} {} {} {}",
-            styled(NAMES, "DNS"),
-            exchange.question,
-            styled(FAINT, "→"),
-            styled(SERVER, &exchange.answer)
-        ));
+        let (question, answer) = (&exchange.question, styled(SERVER, &exchange.answer));
+        let text = format!("   {} {question} {} {answer}", styled(NAMES, "DNS"), styled(FAINT, "→"));
+        if self.orderly.load(Ordering::Relaxed) && *self.open.borrow() > 0 {
+            self.say_after(text);
+        } else {
+            self.say(&text);
+        }
+    }
+
+    /// Lets one dialogue end before the next begins, as long as order is kept; never for long.
+    async fn in_turn<T>(&self, connect: impl Future<Output = T>) -> T {
+        if !self.orderly.load(Ordering::Relaxed) {
+            return connect.await;
+        }
+        let _turn = self.turn.lock().await;
+        let _ = tokio::time::timeout(TURN_MAX, self.silence()).await;
+        let connected = connect.await;
+        // The server's end opens the dialogue; the next one must see it open.
+        let mut open = self.open.subscribe();
+        let _ = tokio::time::timeout(TURN_MAX, open.wait_for(|count| *count > 0)).await;
+        connected
     }
 
     /// Opens a dialogue that the server's end hears.
@@ -193,6 +240,7 @@ impl ServerTranscript {
 impl Drop for ServerTranscript {
     fn drop(&mut self) {
         self.stage.open.send_modify(|count| *count -= 1);
+        self.stage.say_later();
     }
 }
 
@@ -229,7 +277,8 @@ impl Network for NamedNetwork {
             }
             names.push_back((socket.local_addr()?, self.name));
         }
-        Ok(Box::new(socket.connect(remote).await?))
+        let stream = self.stage.in_turn(socket.connect(remote)).await?;
+        Ok(Box::new(stream))
     }
 }
 

@@ -25,13 +25,16 @@ const LETTER_OCTETS_MAX: u64 = 1 << 20;
 
 /// Makes the trip; an error says which step failed.
 pub(crate) async fn make(town: &Town) -> anyhow::Result<()> {
-    let chapter = |text: &str| town.stage.say(&format!("\n{}", styled(STRONG, format!("● {text}"))));
+    let title = |text: &str| format!("\n{}", styled(STRONG, format!("● {text}")));
+    let chapter = |text: &str| town.stage.say(&title(text));
     chapter("Alice writes to Bob, and hands the letter to her host by SMTP");
+    // Her host is quick: it may be at this before she has hung up.
+    town.stage.say_after(title("Her host finds Bob's through the DNS, and hands the letter on by SMTP"));
     let letter = submit(town).await.context("Alice's letter was not taken")?;
-    chapter("Her host finds Bob's through the DNS, and hands the letter on by SMTP");
     arrive(town, &letter).await.context("the letter did not arrive")?;
     chapter("Bob fetches his mail by POP3");
     let octets = fetch(town).await.context("Bob could not fetch the letter")?;
+    town.stage.end_order();
     chapter("This is what Bob reads");
     for line in letter::read(&octets).context("the letter is not what Alice wrote")? {
         town.stage.say(&format!("   {line}"));
