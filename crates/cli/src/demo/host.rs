@@ -18,7 +18,7 @@ use posta_wire::Secret;
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 use tokio::sync::watch;
@@ -41,8 +41,8 @@ pub(crate) struct DemoHost {
     pub(crate) smtp: SocketAddr,
     pub(crate) pop3: SocketAddr,
     pub(crate) journal: Journal,
-    /// How many deliveries into its maildrops there were.
-    pub(crate) delivered: watch::Sender<usize>,
+    /// What became of the letter that makes the trip.
+    pub(crate) arrival: Arc<Arrival>,
     running: Running,
 }
 
@@ -92,16 +92,55 @@ impl Place {
         posta_server::privileges::prepare_folder(&config.data_dir, None)?;
         let running = Server::start(config, world).await?;
         settle(&**running.store(), organisation).await?;
-        let delivered = watch::Sender::new(0);
-        let counter = delivered.clone();
         let journal = running.journal().clone();
-        journal.observe(Arc::new(move |record: &Record| {
-            if matches!(record.event, Event::Outcome { fate: Fate::Delivered, .. }) {
-                counter.send_modify(|count| *count += 1);
-            }
-        }));
-        Ok(DemoHost { organisation, folder, smtp, pop3, journal, delivered, running })
+        let arrival = Arc::new(Arrival::default());
+        let observer = Arc::clone(&arrival);
+        journal.observe(Arc::new(move |record: &Record| observer.see(record)));
+        Ok(DemoHost { organisation, folder, smtp, pop3, journal, arrival, running })
     }
+}
+
+/// Sees one letter arrive, whatever else visitors send meanwhile.
+#[derive(Default)]
+pub(crate) struct Arrival {
+    sought: Mutex<Sought>,
+    /// Maildrops that have it.
+    pub(crate) delivered: watch::Sender<usize>,
+}
+
+#[derive(Default)]
+struct Sought {
+    message_id: Option<String>,
+    /// Queue ids under which it came.
+    ids: Vec<String>,
+}
+
+impl Arrival {
+    /// Names the letter; to be done before it is sent.
+    pub(crate) fn expect(&self, message_id: &str) {
+        let message_id = Some(bare(message_id).to_owned());
+        *self.sought.lock().unwrap_or_else(PoisonError::into_inner) = Sought { message_id, ids: Vec::new() };
+    }
+
+    fn see(&self, record: &Record) {
+        let mut sought = self.sought.lock().unwrap_or_else(PoisonError::into_inner);
+        match &record.event {
+            Event::Accepted { id, message_id: Some(message_id), .. }
+                if sought.message_id.as_deref() == Some(bare(message_id)) =>
+            {
+                sought.ids.push(id.clone());
+            }
+            Event::Outcome { id, fate: Fate::Delivered, .. } if sought.ids.contains(id) => {
+                self.delivered.send_modify(|count| *count += 1);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A Message-ID without its angle brackets.
+pub(crate) fn bare(message_id: &str) -> &str {
+    message_id.trim_start_matches('<').trim_end_matches('>')
 }
 
 impl DemoHost {

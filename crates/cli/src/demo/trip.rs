@@ -1,7 +1,7 @@
 //! The trip: Alice writes, two hosts hand on, Bob fetches and reads.
 
 use super::{
-    Town, letter,
+    Town, host, letter,
     place::{NORTH, SOUTH},
     stage::NamedNetwork,
 };
@@ -11,6 +11,7 @@ use posta_journal::{
     Reader,
     story::{self, Explanation, Mood},
 };
+use posta_message::Message;
 use posta_pop3::client::{Credentials, LoginMethod};
 use posta_ua::{Endpoint, Letter, Maildrop, Outside};
 use posta_wire::Secret;
@@ -20,6 +21,8 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 const ARRIVAL_MAX: Duration = Duration::from_secs(30);
 /// How long to wait for a dialogue's last words.
 const FAREWELL_MAX: Duration = Duration::from_secs(3);
+/// Messages that Bob's program looks at.
+const MESSAGES_MAX: usize = 50;
 /// Octets that Bob's program takes.
 const LETTER_OCTETS_MAX: u64 = 1 << 20;
 
@@ -33,7 +36,7 @@ pub(crate) async fn make(town: &Town) -> anyhow::Result<()> {
     let letter = submit(town).await.context("Alice's letter was not taken")?;
     arrive(town, &letter).await.context("the letter did not arrive")?;
     chapter("Bob fetches his mail by POP3");
-    let octets = fetch(town).await.context("Bob could not fetch the letter")?;
+    let octets = fetch(town, &letter).await.context("Bob could not fetch the letter")?;
     town.stage.end_order();
     chapter("This is what Bob reads");
     for line in letter::read(&octets).context("the letter is not what Alice wrote")? {
@@ -47,6 +50,7 @@ pub(crate) async fn make(town: &Town) -> anyhow::Result<()> {
 async fn submit(town: &Town) -> anyhow::Result<Letter> {
     let outside = outside(town, "Alice's mail program");
     let letter = letter::write(outside.clock.timestamp(), outside.entropy.next_u64())?;
+    town.south.arrival.expect(letter.message_id.as_str());
     let outcomes = posta_ua::submit(&outside, &endpoint(town.north.smtp)?, &letter, None).await?;
     for (mailbox, outcome) in outcomes {
         if let Err(failure) = outcome {
@@ -58,7 +62,7 @@ async fn submit(town: &Town) -> anyhow::Result<Letter> {
 
 /// Waits until the letter is in both maildrops, and what the hosts had to say to each other is said.
 async fn arrive(town: &Town, letter: &Letter) -> anyhow::Result<()> {
-    let mut delivered = town.south.delivered.subscribe();
+    let mut delivered = town.south.arrival.delivered.subscribe();
     let wanted = letter.recipients.len();
     let waiting = delivered.wait_for(|count| *count >= wanted);
     if tokio::time::timeout(ARRIVAL_MAX, waiting).await.is_err() {
@@ -70,7 +74,7 @@ async fn arrive(town: &Town, letter: &Letter) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn fetch(town: &Town) -> anyhow::Result<Vec<u8>> {
+async fn fetch(town: &Town, letter: &Letter) -> anyhow::Result<Vec<u8>> {
     let [bob, _] = &SOUTH.people;
     let outside = outside(town, "Bob's mail program");
     let (user, secret) = (bob.address.to_owned(), Secret::new(bob.password));
@@ -78,9 +82,19 @@ async fn fetch(town: &Town) -> anyhow::Result<Vec<u8>> {
     let endpoint = endpoint(town.south.pop3)?;
     let mut maildrop = Maildrop::open(&outside, &endpoint, credentials, LETTER_OCTETS_MAX, None).await?;
     let listed = maildrop.list().await?;
-    let newest = listed.last().context("his maildrop is empty")?;
-    let octets = maildrop.read(newest.number).await?;
+    let mut found = None;
+    // The newest, unless a visitor was quicker, or the folder is an old one.
+    let fitting = listed.iter().rev().filter(|message| message.octets <= LETTER_OCTETS_MAX);
+    for message in fitting.take(MESSAGES_MAX) {
+        let octets = maildrop.read(message.number).await?;
+        let wanted = host::bare(letter.message_id.as_str());
+        if Message::parse(&octets).root().message_id().as_deref() == Some(wanted) {
+            found = Some(octets);
+            break;
+        }
+    }
     maildrop.quit().await?;
+    let octets = found.context("it is not in his maildrop")?;
     let _ = tokio::time::timeout(FAREWELL_MAX, town.stage.silence()).await;
     Ok(octets)
 }
