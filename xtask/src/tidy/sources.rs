@@ -166,7 +166,8 @@ fn function_name(line: &str) -> Option<&str> {
         rest = rest.strip_prefix(word).unwrap_or(rest);
     }
     let name = rest.strip_prefix("fn ")?;
-    name.split(|c: char| !c.is_alphanumeric() && c != '_').next()
+    // A macro's `fn $name` has none.
+    name.split(|c: char| !c.is_alphanumeric() && c != '_').next().filter(|name| !name.is_empty())
 }
 
 #[cfg(test)]
