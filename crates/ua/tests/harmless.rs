@@ -3,7 +3,10 @@
 use jiff::tz::TimeZone;
 use posta_ua::{Summary, View};
 use proptest::prelude::*;
-use std::path::{Path, PathBuf};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 /// All texts that would be shown of a message.
 fn shown(message: &[u8]) -> Vec<String> {
@@ -35,7 +38,7 @@ fn the_corpus() {
     let mut found = Vec::new();
     files(folder, &mut found);
     if found.is_empty() {
-        println!("skipped: there is no corpus at {}", folder.display());
+        let _ = writeln!(std::io::stderr(), "skipped: there is no corpus at {}", folder.display());
         return;
     }
     for path in found {
