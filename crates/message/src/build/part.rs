@@ -425,11 +425,14 @@ fn least_identity(octets: &[u8]) -> TransferEncoding {
 /// The encoding that keeps the octets and costs least; a readable one for texts if it costs
 /// hardly more.
 fn choose(content: &[u8], is_text: bool, allows_8bit: bool, may_stay: bool) -> TransferEncoding {
+    if !may_stay || (!allows_8bit && !content.is_ascii()) {
+        return choose_7bit(content, is_text);
+    }
     let facts = ContentFacts::of(content);
-    if may_stay && facts.is_7bit() && !facts.has_control {
+    if facts.is_7bit() && !facts.has_control {
         return TransferEncoding::SevenBit;
     }
-    if may_stay && allows_8bit && facts.is_8bit() && !facts.has_control {
+    if allows_8bit && facts.is_8bit() && !facts.has_control {
         return TransferEncoding::EightBit;
     }
     choose_7bit(content, is_text)

@@ -1,19 +1,22 @@
 //! The base64 content transfer encoding, written (RFC 2045 §6.8).
 
-use ::base64::{Engine, engine::general_purpose::STANDARD};
-
 /// Octets of content that make one line of 76 characters.
 const LINE_CONTENT_OCTETS: usize = 57;
 
+/// Octets of content that are encoded in one go: whole lines, and what a near cache holds.
+const ENCODED_AT_ONCE: usize = LINE_CONTENT_OCTETS * 64;
+
 /// Appends the content in lines of 76 characters, each with its CRLF.
 pub fn encode_lines(content: &[u8], out: &mut Vec<u8>) {
-    out.reserve(content.len().div_ceil(LINE_CONTENT_OCTETS) * 78);
-    for line in content.chunks(LINE_CONTENT_OCTETS) {
-        let mut encoded = [0; 76];
-        // The buffer holds what 57 octets can become, so that this cannot fail.
-        let length = STANDARD.encode_slice(line, &mut encoded).unwrap_or(0);
-        out.extend_from_slice(&encoded[..length]);
-        out.extend_from_slice(b"\r\n");
+    out.reserve(encoded_octets(content.len()));
+    let mut characters = Vec::with_capacity(ENCODED_AT_ONCE / 3 * 4 + 4);
+    for lines in content.chunks(ENCODED_AT_ONCE) {
+        characters.clear();
+        base64_simd::STANDARD.encode_append(lines, &mut characters);
+        for line in characters.chunks(LINE_CONTENT_OCTETS / 3 * 4) {
+            out.extend_from_slice(line);
+            out.extend_from_slice(b"\r\n");
+        }
     }
 }
 
@@ -24,7 +27,7 @@ pub fn encoded_octets(content_octets: usize) -> usize {
 
 /// One line, without line end, as encoded words have it.
 pub(crate) fn encode_run(content: &[u8], out: &mut String) {
-    STANDARD.encode_string(content, out);
+    base64_simd::STANDARD.encode_append(content, out);
 }
 
 /// Characters that are gathered before they are decoded at once.
@@ -84,17 +87,22 @@ fn decode_piece(text: &[u8], gathered: &mut Vec<u8>, out: &mut Vec<u8>) -> bool 
 /// nothing foreign is among them. Gives the octets used up.
 fn gather(text: &[u8], gathered: &mut Vec<u8>) -> usize {
     let mut at = 0;
+    // Lines of one length, as nearly all encoders write them, need not be searched for their end.
+    let mut usual = usize::MAX;
     while at < text.len() {
         let room = GATHERED_OCTETS - gathered.len();
         let window = &text[at..text.len().min(at + room)];
-        let line = memchr::memchr(b'\n', window);
+        let line = match window.get(usual..).and_then(|rest| rest.get(..2)) {
+            Some(b"\r\n") => Some(usual + 1),
+            _ => memchr::memchr(b'\n', window),
+        };
         let end = line.unwrap_or(window.len());
         let content = &window[..end];
-        gathered.extend_from_slice(content.strip_suffix(b"\r").unwrap_or(content));
+        let content = content.strip_suffix(b"\r").unwrap_or(content);
+        gathered.extend_from_slice(content);
+        usual = content.len();
         at += end + usize::from(line.is_some());
-        if gathered.len() >= GATHERED_OCTETS - 128 && gathered.len().is_multiple_of(4)
-            || room <= content.len()
-        {
+        if gathered.len() >= GATHERED_OCTETS - 128 && gathered.len().is_multiple_of(4) || room <= end {
             break;
         }
     }

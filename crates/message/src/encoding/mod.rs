@@ -56,36 +56,24 @@ pub struct ContentFacts {
 impl ContentFacts {
     /// Looks a content over.
     pub fn of(content: &[u8]) -> Self {
-        let mut facts =
-            ContentFacts { octets_8bit: 0, line_octets_max: 0, is_binary: false, has_control: false };
+        let octets_8bit = if content.is_ascii() { 0 } else { count(content, |octet| octet >= 0x80) };
+        let line_ends = count(content, |octet| octet == b'\n');
+        let controls = count(content, |octet| {
+            ((octet < 0x20) & !matches!(octet, b'\t' | b'\r' | b'\n')) | (octet == 0x7f)
+        });
+        let carriage_returns = count(content, |octet| octet == b'\r');
+        let is_binary = memchr::memchr(0, content).is_some()
+            || line_ends != carriage_returns
+            || memchr::memmem::find_iter(content, b"\r\n").count() != line_ends;
         let mut start = 0;
-        for end in memchr::memchr_iter(b'\n', content).chain([content.len()]) {
-            let mut line = &content[start..end];
-            if end < content.len() {
-                match line.strip_suffix(b"\r") {
-                    Some(stripped) => line = stripped,
-                    None => facts.is_binary = true,
-                }
-            }
-            facts.look_at_line(line);
+        let mut line_octets_max = 0;
+        for end in memchr::memchr_iter(b'\n', content) {
+            let line = &content[start..end];
+            line_octets_max = line_octets_max.max(line.len() - usize::from(line.last() == Some(&b'\r')));
             start = end + 1;
         }
-        facts
-    }
-
-    fn look_at_line(&mut self, line: &[u8]) {
-        self.line_octets_max = self.line_octets_max.max(line.len());
-        let mut controls = 0usize;
-        let mut breaks = 0usize;
-        let mut high = 0usize;
-        for &octet in line {
-            high += usize::from(octet >= 0x80);
-            controls += usize::from((octet < 0x20 && octet != b'\t') || octet == 0x7f);
-            breaks += usize::from(octet == b'\r' || octet == 0);
-        }
-        self.octets_8bit += high;
-        self.has_control |= controls > 0;
-        self.is_binary |= breaks > 0;
+        line_octets_max = line_octets_max.max(content.len() - start);
+        ContentFacts { octets_8bit, line_octets_max, is_binary, has_control: controls > 0 }
     }
 
     /// Whether it can go as `7bit`.
@@ -97,4 +85,10 @@ impl ContentFacts {
     pub fn is_8bit(&self) -> bool {
         !self.is_binary && self.line_octets_max <= crate::limits::LINE_OCTETS_MAX
     }
+}
+
+/// How many octets are such. In blocks that a byte can count, so that it becomes vector code.
+pub(crate) fn count(content: &[u8], is_such: impl Fn(u8) -> bool) -> usize {
+    let blocks = content.chunks(255);
+    blocks.map(|block| usize::from(block.iter().map(|octet| u8::from(is_such(*octet))).sum::<u8>())).sum()
 }

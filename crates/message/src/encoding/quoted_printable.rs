@@ -1,6 +1,5 @@
 //! The quoted-printable content transfer encoding, written (RFC 2045 §6.7).
 
-use crate::encoded_word::hex;
 use crate::limits::BODY_ENCODED_LINE_OCTETS_MAX;
 
 const HEX: &[u8; 16] = b"0123456789ABCDEF";
@@ -26,28 +25,55 @@ pub fn encode(content: &[u8], out: &mut Vec<u8>) {
 
 fn encode_line(line: &[u8], out: &mut Vec<u8>) {
     let mut column = 0;
-    for (index, &octet) in line.iter().enumerate() {
-        let is_last = index + 1 == line.len();
-        let plain = match octet {
-            b'=' => false,
-            b' ' | b'\t' => !is_last,
-            _ => octet.is_ascii_graphic(),
-        };
-        // The last character may use the column that a soft line break would need.
-        let room = BODY_ENCODED_LINE_OCTETS_MAX - usize::from(!is_last);
-        if column + if plain { 1 } else { 3 } > room {
-            out.extend_from_slice(b"=\r\n");
-            column = 0;
+    let mut rest = line;
+    while !rest.is_empty() {
+        // Whole runs of characters that stand for themselves, as far as the line has room.
+        let room = BODY_ENCODED_LINE_OCTETS_MAX - 1 - column;
+        let plain =
+            rest[..rest.len().min(room)].iter().take_while(|octet| IS_PLAIN[usize::from(**octet)]).count();
+        // The last octet has rules of its own, and so has the first of a line.
+        let plain = plain.min(rest.len() - 1);
+        if plain > 0 && !(column == 0 && is_guarded(rest)) {
+            out.extend_from_slice(&rest[..plain]);
+            column += plain;
+            rest = &rest[plain..];
         }
-        if plain && !(column == 0 && is_guarded(&line[index..])) {
-            out.push(octet);
-            column += 1;
-        } else {
-            out.extend_from_slice(&[b'=', HEX[usize::from(octet >> 4)], HEX[usize::from(octet & 15)]]);
-            column += 3;
-        }
+        column = encode_octet(rest, column, out);
+        rest = &rest[1..];
     }
 }
+
+/// The first octet of the rest of a line. Gives the column behind it.
+fn encode_octet(rest: &[u8], column: usize, out: &mut Vec<u8>) -> usize {
+    let octet = rest[0];
+    let is_last = rest.len() == 1;
+    let is_space = matches!(octet, b' ' | b'\t');
+    let plain = IS_PLAIN[usize::from(octet)] && !(is_space && is_last);
+    // The last character may use the column that a soft line break would need.
+    let room = BODY_ENCODED_LINE_OCTETS_MAX - usize::from(!is_last);
+    let mut column = column;
+    if column + if plain { 1 } else { 3 } > room {
+        out.extend_from_slice(b"=\r\n");
+        column = 0;
+    }
+    if plain && !(column == 0 && is_guarded(rest)) {
+        out.push(octet);
+        return column + 1;
+    }
+    out.extend_from_slice(&[b'=', HEX[usize::from(octet >> 4)], HEX[usize::from(octet & 15)]]);
+    column + 3
+}
+
+/// Visible characters but `=`, and white space.
+const IS_PLAIN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut octet = 0;
+    while octet < 256 {
+        table[octet] = matches!(octet as u8, b' '..=b'~' | b'\t') && octet as u8 != b'=';
+        octet += 1;
+    }
+    table
+};
 
 /// Whether a line should not begin with this: `From ` is changed in mailbox files (RFC 2049 §3),
 /// a dot alone ends a mail for agents that forget dot-stuffing.
@@ -57,14 +83,25 @@ fn is_guarded(rest: &[u8]) -> bool {
 
 /// Octets that [`encode`] makes of the content, nearly: soft line breaks are estimated.
 pub fn encoded_octets(content: &[u8]) -> usize {
-    let escaped = content
-        .iter()
-        .map(|&octet| {
-            usize::from(octet == b'=' || !(octet.is_ascii_graphic() || octet.is_ascii_whitespace()))
-        })
-        .sum::<usize>();
+    let escaped = super::count(content, |octet| {
+        (octet == b'=') | (octet >= 0x7f) | ((octet < 0x20) & !matches!(octet, b'\t' | b'\r' | b'\n'))
+    });
     let octets = content.len() + 2 * escaped;
     octets + octets / 75 * 3
+}
+
+/// Characters that are gone through one by one before the rest of a run is searched: escapes come
+/// in flocks, and a search has its price.
+const STEPS_BEFORE_SEARCH: usize = 12;
+
+/// Octets up to the next `=` or line feed.
+fn run_length(text: &[u8]) -> usize {
+    let is_special = |octet: &u8| matches!(octet, b'=' | b'\n');
+    let steps = text.len().min(STEPS_BEFORE_SEARCH);
+    match text[..steps].iter().position(is_special) {
+        Some(length) => length,
+        None => memchr::memchr2(b'=', b'\n', &text[steps..]).map_or(text.len(), |length| steps + length),
+    }
 }
 
 /// Appends what the text decodes to. White space before a line end is dropped (rule 3), line ends
@@ -72,46 +109,55 @@ pub fn encoded_octets(content: &[u8]) -> usize {
 pub fn decode_into(text: &[u8], out: &mut Vec<u8>) -> bool {
     out.reserve(text.len());
     let mut is_clean = true;
-    let mut start = 0;
+    let mut rest = text;
     // What stands before this in `out` is no more subject to the trimming of white space.
     let mut settled = out.len();
-    for at in memchr::memchr2_iter(b'=', b'\n', text) {
-        if at < start {
-            continue;
-        }
-        out.extend_from_slice(&text[start..at]);
-        if text[at] == b'\n' {
-            let has_cr = out.len() > settled && out.last() == Some(&b'\r');
-            if has_cr {
-                out.pop();
+    loop {
+        let (run, special) = rest.split_at(run_length(rest));
+        out.extend_from_slice(run);
+        match special {
+            [] => break,
+            [b'\n', after @ ..] => {
+                let has_cr = out.len() > settled && out.last() == Some(&b'\r');
+                if has_cr {
+                    out.pop();
+                }
+                trim_white_space(out, settled);
+                out.extend_from_slice(if has_cr { b"\r\n" } else { b"\n" });
+                rest = after;
             }
-            trim_white_space(out, settled);
-            out.extend_from_slice(if has_cr { b"\r\n" } else { b"\n" });
-            start = at + 1;
-            settled = out.len();
-            continue;
-        }
-        let rest = &text[at + 1..];
-        start = match (rest.first().copied().and_then(hex), rest.get(1).copied().and_then(hex)) {
-            (Some(high), Some(low)) => {
-                out.push(high << 4 | low);
-                at + 3
+            [_, high, low, after @ ..]
+                if HEX_VALUE[usize::from(*high)] | HEX_VALUE[usize::from(*low)] < 16 =>
+            {
+                out.push(HEX_VALUE[usize::from(*high)] << 4 | HEX_VALUE[usize::from(*low)]);
+                rest = after;
             }
-            _ => match soft_break(rest) {
-                Some(length) => at + 1 + length,
+            [_, after @ ..] => match soft_break(after) {
+                Some(length) => rest = &after[length..],
                 None => {
                     is_clean = false;
                     out.push(b'=');
-                    at + 1
+                    rest = after;
                 }
             },
-        };
+        }
         settled = out.len();
     }
-    out.extend_from_slice(&text[start.min(text.len())..]);
     trim_white_space(out, settled);
     is_clean
 }
+
+/// The value of a hexadecimal digit, or 255.
+const HEX_VALUE: [u8; 256] = {
+    let mut table = [255; 256];
+    let mut value = 0u8;
+    while value < 16 {
+        table[HEX[value as usize] as usize] = value;
+        table[HEX[value as usize].to_ascii_lowercase() as usize] = value;
+        value += 1;
+    }
+    table
+};
 
 fn trim_white_space(out: &mut Vec<u8>, settled: usize) {
     while out.len() > settled && matches!(out.last(), Some(b' ' | b'\t')) {

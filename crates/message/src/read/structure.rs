@@ -73,7 +73,8 @@ struct Parser<'r> {
     fields: Vec<FieldSpan>,
     defects: Vec<Defect>,
     stack: Vec<Frame<'r>>,
-    line_with_dashes: memmem::Finder<'static>,
+    /// Made when the first multipart is opened: most messages need none.
+    line_with_dashes: Option<memmem::Finder<'static>>,
 }
 
 pub(super) fn parse(raw: Cow<'_, [u8]>, encoded_nesting: usize) -> Message<'_> {
@@ -84,7 +85,7 @@ pub(super) fn parse(raw: Cow<'_, [u8]>, encoded_nesting: usize) -> Message<'_> {
         fields: Vec::with_capacity(24),
         defects: Vec::new(),
         stack: Vec::new(),
-        line_with_dashes: memmem::Finder::new(b"\n--"),
+        line_with_dashes: None,
     };
     if seen.len() < raw.len() {
         parser.defect(seen.len(), DefectKind::TooLarge);
@@ -355,6 +356,7 @@ impl<'r> Parser<'r> {
         if !self.has_room(body) {
             return;
         }
+        self.line_with_dashes.get_or_insert_with(|| memmem::Finder::new(b"\n--"));
         self.nodes[index as usize].kind = Kind::Multipart;
         self.nodes[index as usize].in_digest = essence == "multipart/digest";
         self.stack.push(Frame {
@@ -402,8 +404,9 @@ impl<'r> Parser<'r> {
         {
             return Some(hit);
         }
+        let finder = self.line_with_dashes.as_ref()?;
         let mut at = from;
-        while let Some(found) = self.line_with_dashes.find(&self.raw[at..]) {
+        while let Some(found) = finder.find(&self.raw[at..]) {
             if let Some(hit) = self.match_line(at + found + 1) {
                 return Some(hit);
             }
