@@ -1,7 +1,7 @@
 //! Messages read and built by this crate and by others, in one run, doing the same work: all header
 //! fields decoded by their kind, all bodies decoded to octets, texts to UTF-8.
 //!
-//! `cargo bench -p posta-message [CLASS]`
+//! `cargo bench -p posta-message [CLASS [READER]]`
 #![allow(clippy::print_stdout)]
 
 use posta_message::field::{content, received};
@@ -21,7 +21,8 @@ struct Class {
 }
 
 fn main() {
-    let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with('-'));
+    let (wanted, wanted_reader) = (arguments.next(), arguments.next());
     println!("{:<22} {:>12} {:>9} {:>12} {:>9}", "reading", "MB/s", "", "messages/s", "");
     for class in classes() {
         if wanted.as_deref().is_some_and(|wanted| !class.name.contains(wanted)) {
@@ -32,12 +33,17 @@ fn main() {
         let mut best = [Duration::MAX; 3];
         for _ in 0..ROUNDS {
             for (index, (_, read)) in readers.iter().enumerate() {
+                if wanted_reader.as_deref().is_some_and(|wanted| wanted != readers[index].0) {
+                    continue;
+                }
                 best[index] = best[index].min(time(&class.messages, *read, RUN / ROUNDS as u32));
             }
         }
         report(&class, &readers.map(|(name, _)| name), &best);
     }
-    building();
+    if wanted.is_none() {
+        building();
+    }
 }
 
 fn report(class: &Class, names: &[&str], best: &[Duration]) {

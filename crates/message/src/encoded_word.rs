@@ -121,10 +121,12 @@ pub(crate) fn hex(digit: u8) -> Option<u8> {
 /// windows-1252. White space around it is cut off.
 pub fn decode(value: &[u8]) -> DecodedText<'_> {
     let value = value.trim_ascii();
-    if memmem::find(value, b"=?").is_none() {
-        return unfold(value);
-    }
-    decode_words(value)
+    if may_hold_word(value) { decode_words(value) } else { unfold(value) }
+}
+
+/// Whether `=?` occurs. Most values have no `=` at all, so that one search settles it.
+pub(crate) fn may_hold_word(value: &[u8]) -> bool {
+    memchr::memchr_iter(b'=', value).any(|at| value.get(at + 1) == Some(&b'?'))
 }
 
 /// Folding taken away (RFC 5322 §2.2.3): line ends go, the white space behind them stays.
@@ -133,9 +135,20 @@ pub(crate) fn unfold(value: &[u8]) -> DecodedText<'_> {
         let decoded = charset::decode_unlabelled(value);
         return DecodedText { text: decoded.text, is_clean: decoded.is_clean };
     }
-    let joined: Vec<u8> = value.iter().copied().filter(|octet| !matches!(octet, b'\r' | b'\n')).collect();
-    let decoded = charset::decode_unlabelled(&joined);
-    DecodedText { is_clean: decoded.is_clean, text: Cow::Owned(decoded.text.into_owned()) }
+    let mut joined = Vec::with_capacity(value.len());
+    let mut start = 0;
+    for at in memchr::memchr2_iter(b'\r', b'\n', value) {
+        joined.extend_from_slice(&value[start..at]);
+        start = at + 1;
+    }
+    joined.extend_from_slice(&value[start..]);
+    match String::from_utf8(joined) {
+        Ok(text) => DecodedText { text: Cow::Owned(text), is_clean: true },
+        Err(error) => {
+            let text = charset::decode_unlabelled(error.as_bytes()).text.into_owned();
+            DecodedText { text: Cow::Owned(text), is_clean: false }
+        }
+    }
 }
 
 /// Encoded words that touch or have only white space between them, gathered to be decoded at once.

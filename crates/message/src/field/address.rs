@@ -73,9 +73,54 @@ impl TryFrom<&Mailbox<'_>> for NamedMailbox {
 
 /// Reads an address list.
 pub fn parse(value: &[u8]) -> AddressList<'_> {
+    if let Some(mailbox) = plain_mailbox(value) {
+        return AddressList { addresses: vec![Address::Mailbox(mailbox)], is_clean: true };
+    }
     let mut reader = Reader { cursor: Cursor::new(value), pieces: Vec::new(), is_clean: true, count: 0 };
     let addresses = reader.list();
     AddressList { addresses, is_clean: reader.is_clean && !reader.cursor.is_broken }
+}
+
+/// The usual value, one mailbox without anything that needs care: `local@domain`,
+/// `Some Name <local@domain>`, `"Some Name" <local@domain>`.
+fn plain_mailbox(value: &[u8]) -> Option<Mailbox<'_>> {
+    let value = value.trim_ascii();
+    let (name, address) = match value.strip_suffix(b">") {
+        Some(rest) => {
+            let open = memchr::memchr(b'<', rest)?;
+            (rest[..open].trim_ascii_end(), &rest[open + 1..])
+        }
+        None => (&value[..0], value),
+    };
+    let at = memchr::memchr(b'@', address)?;
+    let is_plain_address =
+        |octets: &[u8]| !octets.is_empty() && octets.iter().all(|octet| is_atext_or_dot(*octet));
+    if !is_plain_address(&address[..at]) || !is_plain_address(&address[at + 1..]) {
+        return None;
+    }
+    let quoted = name.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
+    let shown = quoted.unwrap_or(name);
+    let is_word = |octet: u8| is_atext_or_dot(octet) && octet != b'=' || octet >= 0x80;
+    let is_quotable =
+        |octet: u8| matches!(octet, b',' | b'(' | b')' | b'@' | b':' | b';' | b'[' | b']' | b'<' | b'>');
+    let mut after_space = false;
+    for &octet in shown {
+        let is_space = octet == b' ';
+        let fits = is_word(octet) || is_space && !after_space || quoted.is_some() && is_quotable(octet);
+        if !fits {
+            return None;
+        }
+        after_space = is_space;
+    }
+    let text = |octets| crate::charset::decode_unlabelled(octets).text;
+    let name = if shown.is_empty() { None } else { Some(text(shown)) };
+    Some(Mailbox { name, address: text(address) })
+}
+
+/// RFC 5322 §3.2.3, dots included.
+fn is_atext_or_dot(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric()
+        || matches!(octet, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-'..=b'/' | b'=' | b'?' | b'^'..=b'`' | b'{'..=b'~')
 }
 
 /// A word, or one of the characters that stand between words in an address.

@@ -67,6 +67,9 @@ pub fn parse(value: &[u8]) -> Parameters<'_> {
         }
     }
     is_clean &= !cursor.is_broken;
+    if sections.iter().all(|section| section.number.is_none() && !section.is_extended) {
+        return plain_parameters(&sections, is_clean);
+    }
     let mut parameters = Parameters { list: Vec::with_capacity(sections.len()), is_clean: true };
     for index in 0..sections.len() {
         let name = sections[index].name;
@@ -77,6 +80,42 @@ pub fn parse(value: &[u8]) -> Parameters<'_> {
     }
     parameters.is_clean = is_clean;
     parameters
+}
+
+/// The usual case: nothing of RFC 2231.
+fn plain_parameters<'a>(sections: &[Section<'a>], is_clean: bool) -> Parameters<'a> {
+    let mut list: Vec<Parameter<'a>> = Vec::with_capacity(sections.len());
+    for section in sections {
+        if !list.iter().any(|earlier| earlier.name.eq_ignore_ascii_case(section.name)) {
+            list.push(plain_value(section.name, section));
+        }
+    }
+    Parameters { list, is_clean }
+}
+
+/// The value of `charset` where it is the first parameter and written plainly, as it nearly always
+/// is; for all else [`parse`] is asked.
+pub(crate) fn charset(parameters: &[u8]) -> Option<Cow<'_, str>> {
+    if let Some(name) = plain_charset(parameters) {
+        return Some(charset::decode_unlabelled(name).text);
+    }
+    let parameters = parse(parameters);
+    let own = parameters.list.into_iter().find(|parameter| parameter.name.eq_ignore_ascii_case("charset"));
+    own.map(|parameter| parameter.value)
+}
+
+fn plain_charset(parameters: &[u8]) -> Option<&[u8]> {
+    let rest = parameters.strip_prefix(b";")?.trim_ascii_start();
+    let (name, rest) = rest.split_at_checked(8)?;
+    if !name.eq_ignore_ascii_case(b"charset=") {
+        return None;
+    }
+    let is_plain =
+        |octet: &&u8| octet.is_ascii_alphanumeric() || matches!(**octet, b'-' | b'_' | b':' | b'.');
+    let rest = rest.strip_prefix(b"\"").unwrap_or(rest);
+    let length = rest.iter().take_while(is_plain).count();
+    let after = rest[length..].strip_prefix(b"\"").unwrap_or(&rest[length..]).trim_ascii_start();
+    (length > 0 && matches!(after, [] | [b';', ..])).then(|| &rest[..length])
 }
 
 fn section<'a>(cursor: &mut Cursor<'a>, is_clean: &mut bool) -> Option<Section<'a>> {
@@ -180,7 +219,7 @@ fn joined<'a>(name: &'a str, sections: &[Section<'a>], is_clean: &mut bool) -> O
 fn plain_value<'a>(name: &'a str, plain: &Section<'a>) -> Parameter<'a> {
     let value = if plain.is_quoted {
         text_of(plain.raw)
-    } else if memchr::memmem::find(plain.raw, b"=?").is_some() {
+    } else if crate::encoded_word::may_hold_word(plain.raw) {
         crate::encoded_word::decode(plain.raw).text
     } else {
         crate::encoded_word::unfold(plain.raw).text

@@ -127,7 +127,7 @@ pub(super) fn text_of(content: &[u8]) -> Cow<'_, str> {
 }
 
 fn encoded_words(plain: &[u8]) -> Cow<'_, str> {
-    if memchr::memmem::find(plain, b"=?").is_some() {
+    if encoded_word::may_hold_word(plain) {
         return encoded_word::decode(plain).text;
     }
     crate::charset::decode_unlabelled(plain).text

@@ -145,7 +145,7 @@ impl Checker {
             if BodyEncoding::by_name(content::token(field.value)) == BodyEncoding::Unknown {
                 self.add(field.offset, DefectKind::UnknownEncoding);
             }
-        } else if memchr::memmem::find(field.value, b"=?").is_some() && !field.text().is_clean {
+        } else if crate::encoded_word::may_hold_word(field.value) && !field.text().is_clean {
             self.add(field.offset, DefectKind::BadEncodedWord);
         }
     }

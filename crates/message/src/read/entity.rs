@@ -8,7 +8,7 @@ use crate::encoded_word::{self, DecodedText};
 use crate::encoding::{TransferEncoding, base64, quoted_printable, uuencode};
 use crate::field::address::{self, AddressList};
 use crate::field::content::{self, ContentDisposition, ContentType};
-use crate::field::{date, ids};
+use crate::field::{date, ids, parameter};
 use std::borrow::Cow;
 
 /// The encoding that a body claims.
@@ -430,8 +430,7 @@ impl<'m> Entity<'m> {
     fn known_charset(&self) -> Option<Charset> {
         let field = self.content_type_field()?;
         let (_, parameters, _) = content::essence(field.value);
-        let parameters = crate::field::parameter::parse(parameters);
-        Charset::by_name(parameters.get("charset")?.as_bytes())
+        Charset::by_name(parameter::charset(parameters)?.as_bytes())
     }
 
     /// As [`Entity::text`], with what was wrong.
