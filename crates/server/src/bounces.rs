@@ -61,7 +61,7 @@ impl Reinjection for Bounces {
             copy.writer.write(message.clone()).await.map_err(failed)?;
         }
         let origin = Origin { session: None, peer: None };
-        let arrived = Arrived { transaction, copies, content, origin, changes: reported };
+        let arrived = Arrived { transaction: &transaction, copies, content, origin, changes: reported };
         commit::commit(&host, arrived).await.map_err(failed)
     }
 }

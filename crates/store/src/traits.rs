@@ -21,8 +21,11 @@ pub enum StoreError {
     /// The change contradicts what is there (for instance an address already taken).
     #[error("{0}")]
     Conflict(String),
-    /// The disk failed or is full, or the store has stopped after such a failure. What was not
-    /// acknowledged is not kept.
+    /// There is no room on the disk for more mail. Transient; all else goes on.
+    #[error("the disk is full")]
+    Full,
+    /// The disk failed, or the store has stopped after such a failure. What was not acknowledged is
+    /// not kept.
     #[error("the store failed: {0}")]
     Failed(String),
     /// Damage was found; says which volume, where, and the command that repairs.

@@ -58,7 +58,7 @@ impl From<StoreError> for Refused {
         let kind = match &error {
             StoreError::NotFound(_) => ErrorKind::NotFound,
             StoreError::Conflict(_) => ErrorKind::Conflict,
-            StoreError::Failed(_) | StoreError::Damaged(_) => ErrorKind::Failed,
+            StoreError::Full | StoreError::Failed(_) | StoreError::Damaged(_) => ErrorKind::Failed,
         };
         Refused(kind, error.to_string())
     }

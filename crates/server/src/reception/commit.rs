@@ -72,8 +72,8 @@ pub(crate) async fn open(
 }
 
 /// What is known when the final dot has come.
-pub(crate) struct Arrived {
-    pub(crate) transaction: Transaction,
+pub(crate) struct Arrived<'a> {
+    pub(crate) transaction: &'a Transaction,
     pub(crate) copies: Vec<Copy>,
     pub(crate) content: ContentFacts,
     pub(crate) origin: Origin,
@@ -118,9 +118,9 @@ fn has_quota(target: &Target) -> bool {
 }
 
 /// Commits. Returns the id of the message (of its first copy) once everything is durable.
-pub(crate) async fn commit(host: &Host, arrived: Arrived) -> Result<QueueId, StoreError> {
-    let Arrived { mut transaction, copies, content, origin, mut changes } = arrived;
-    let message_id = std::mem::take(&mut transaction.message_id).finish();
+pub(crate) async fn commit(host: &Host, arrived: Arrived<'_>) -> Result<QueueId, StoreError> {
+    let Arrived { transaction, copies, content, origin, mut changes } = arrived;
+    let message_id = transaction.message_id.found();
     let mut first = None;
     for copy in copies {
         let Copy { reverse_path, writer, trace_octets, trace_longest_line } = copy;
@@ -138,8 +138,8 @@ pub(crate) async fn commit(host: &Host, arrived: Arrived) -> Result<QueueId, Sto
         };
         let discarded = if first.is_none() { transaction.dropped.len() as u32 } else { 0 };
         let changes = std::mem::take(&mut changes);
-        let acceptance = acceptance(host, &transaction, envelope, discarded, changes);
-        let journal = Entry::new(&transaction, &acceptance, first.is_none());
+        let acceptance = acceptance(host, transaction, envelope, discarded, changes);
+        let journal = Entry::new(transaction, &acceptance, first.is_none());
         let queued = accept(writer, acceptance).await?;
         journal.note(host, id, &origin);
         if let Some(entry) = queued {

@@ -31,8 +31,8 @@ impl MessageIdSearch {
         }
     }
 
-    pub(crate) fn finish(self) -> Option<String> {
-        self.found.map(String::from)
+    pub(crate) fn found(&self) -> Option<String> {
+        self.found.as_deref().map(str::to_owned)
     }
 
     /// Whether the search is over.
@@ -73,7 +73,7 @@ mod tests {
         for length in 1..MESSAGE.len() {
             let mut search = MessageIdSearch::default();
             MESSAGE.chunks(length).for_each(|piece| search.look_at(piece));
-            assert_eq!(search.finish().as_deref(), Some("<1@north.example>"), "pieces of {length}");
+            assert_eq!(search.found().as_deref(), Some("<1@north.example>"), "pieces of {length}");
         }
     }
 
@@ -86,7 +86,7 @@ mod tests {
             let mut search = MessageIdSearch::default();
             message.chunks(1000).for_each(|piece| search.look_at(piece));
             assert!(search.section.len() <= MESSAGE_ID_SEARCH_OCTETS_MAX);
-            assert_eq!(search.finish(), None);
+            assert_eq!(search.found(), None);
         }
     }
 }

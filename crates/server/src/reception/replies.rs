@@ -37,10 +37,13 @@ pub fn accepted(id: QueueId) -> Reply {
     MESSAGE_ACCEPTED.with(format!("Message accepted as {id}"))
 }
 
-/// The store could not do it; the peer keeps the message and comes again.
-pub fn store_failed(_error: &StoreError) -> Reply {
-    // What exactly failed is the operator's business; the journal has it.
-    LOCAL_ERROR.reply()
+/// The store could not do it; the peer keeps the message and comes again. What exactly failed is the
+/// operator's business; the journal has it.
+pub fn store_failed(error: &StoreError) -> Reply {
+    match error {
+        StoreError::Full => SYSTEM_FULL.reply(),
+        _ => LOCAL_ERROR.reply(),
+    }
 }
 
 /// Several lines under one code.

@@ -210,16 +210,13 @@ impl<'a> SmtpSession<'a> {
         let origin = Origin { session: Some(self.number), peer: Some(self.facts.address) };
         let copies = std::mem::take(&mut self.copies);
         let changes = Vec::new();
-        let arrived = Arrived { transaction: *transaction, copies, content, origin, changes };
+        let arrived = Arrived { transaction: &transaction, copies, content, origin, changes };
         match commit::commit(self.host, arrived).await {
             Ok(id) => {
                 self.messages += 1;
                 replies::accepted(id)
             }
-            Err(error) => {
-                let reply = replies::store_failed(&error);
-                self.refused("end-of-data", None, reply, &format!("store: {error}"))
-            }
+            Err(error) => self.commit_failed(transaction, &error),
         }
     }
 
@@ -245,17 +242,14 @@ impl<'a> SmtpSession<'a> {
         verify::expand(&directory, argument).await.unwrap_or_else(|_| replies::LOCAL_ERROR.reply())
     }
 
-    fn refused(&mut self, stage: &str, to: Option<ForwardPath>, reply: Reply, reason: &str) -> Reply {
+    fn refused(&self, stage: &str, to: Option<ForwardPath>, reply: Reply, reason: &str) -> Reply {
         self.note_refused(stage, to, &reply, reason);
         reply
     }
 
-    fn note_refused(&mut self, stage: &str, to: Option<ForwardPath>, reply: &Reply, reason: &str) {
-        let transaction = self.transaction.as_deref_mut();
-        let (from, message_id) = match transaction {
-            Some(transaction) => {
-                (Some(transaction.reverse_path.clone()), std::mem::take(&mut transaction.message_id).finish())
-            }
+    fn note_refused(&self, stage: &str, to: Option<ForwardPath>, reply: &Reply, reason: &str) {
+        let (from, message_id) = match &self.transaction {
+            Some(transaction) => (Some(transaction.reverse_path.clone()), transaction.message_id.found()),
             None => (None, None),
         };
         self.host.journal.note(Note::Refused {

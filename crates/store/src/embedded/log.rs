@@ -273,7 +273,7 @@ impl LogWriter {
         self.core.check_failure()?;
         match &draft.effect {
             Effect::Chunk | Effect::Accepted(_) if !self.look_for_room() => {
-                return Err(StoreError::Failed("the disk is full".into()));
+                return Err(StoreError::Full);
             }
             _ => {}
         }
@@ -397,7 +397,7 @@ impl LogWriter {
         let full = matches!(error, Errno::NOSPC | Errno::DQUOT);
         if full && self.file.set_len(self.offset).is_ok() {
             self.has_room = false;
-            return StoreError::Failed("the disk is full".into());
+            return StoreError::Full;
         }
         let why = format!("writing volume {} failed: {error}", self.volume);
         self.core.fail(why.clone());
