@@ -7,7 +7,7 @@
 
 use crate::config::Config;
 use rustix::{
-    fs::{Gid, Mode, Uid},
+    fs::{AtFlags, CWD, Gid, Mode, Uid},
     process::{Resource, Rlimit, getrlimit, setrlimit},
 };
 use std::{io, path::Path};
@@ -88,17 +88,37 @@ fn find_entry<'a>(file: &'a str, name: &str) -> Option<Vec<&'a str>> {
     file.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| fields[0] == name)
 }
 
-/// Makes the folder where everything is kept, for its later owner only.
+/// Makes the folder where everything is kept, for its later owner only. What is in it already becomes
+/// the owner's too: root may have made accounts there before the server ever ran.
 pub fn prepare_folder(folder: &Path, owner: Option<Identity>) -> Result<(), PrivilegeError> {
-    let failed = |source| PrivilegeError::System { what: "making the data folder", source };
-    if folder.is_dir() {
-        return Ok(());
+    let failed = |what| move |source| PrivilegeError::System { what, source };
+    if !folder.is_dir() {
+        std::fs::create_dir_all(folder).map_err(failed("making the data folder"))?;
+        rustix::fs::chmod(folder, Mode::RWXU).map_err(system("setting the data folder's mode"))?;
     }
-    std::fs::create_dir_all(folder).map_err(failed)?;
-    rustix::fs::chmod(folder, Mode::RWXU).map_err(system("setting the data folder's mode"))?;
-    if let Some(Identity { user, group }) = owner {
-        rustix::fs::chown(folder, Some(Uid::from_raw(user)), Some(Gid::from_raw(group)))
-            .map_err(system("giving the data folder to its owner"))?;
+    match owner {
+        Some(owner) => {
+            hand_over(folder, owner, FOLDER_DEPTH).map_err(failed("giving the data folder to its owner"))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Folders below the data folder: `volumes`, `journal`.
+const FOLDER_DEPTH: u32 = 1;
+
+/// Gives a folder and what is in it to its owner. Links are not followed: whoever could write here
+/// before must not make root give away something else.
+fn hand_over(path: &Path, owner: Identity, depth: u32) -> io::Result<()> {
+    let (user, group) = (Uid::from_raw(owner.user), Gid::from_raw(owner.group));
+    rustix::fs::chownat(CWD, path, Some(user), Some(group), AtFlags::SYMLINK_NOFOLLOW)?;
+    for entry in std::fs::read_dir(path)? {
+        let entry = entry?;
+        if depth > 0 && entry.file_type()?.is_dir() {
+            hand_over(&entry.path(), owner, depth - 1)?;
+        } else {
+            rustix::fs::chownat(CWD, entry.path(), Some(user), Some(group), AtFlags::SYMLINK_NOFOLLOW)?;
+        }
     }
     Ok(())
 }
@@ -131,6 +151,27 @@ pub fn raise_file_limit() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_in_the_folder_is_handed_over_and_links_are_not_followed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        if !rustix::process::geteuid().is_root() {
+            println!("skipped: only root can give files away");
+            return;
+        }
+        let (data, elsewhere) = (folder.path().join("data"), folder.path().join("elsewhere"));
+        std::fs::create_dir_all(data.join("volumes")).expect("made");
+        for file in [&data.join("lock"), &data.join("volumes/1.vol"), &elsewhere] {
+            std::fs::write(file, "").expect("written");
+        }
+        std::os::unix::fs::symlink(&elsewhere, data.join("link")).expect("linked");
+        prepare_folder(&data, Some(Identity { user: 65534, group: 65534 })).expect("handed over");
+        let owner = |path: &Path| std::os::unix::fs::MetadataExt::uid(&path.metadata().expect("there"));
+        for file in [&data, &data.join("lock"), &data.join("volumes"), &data.join("volumes/1.vol")] {
+            assert_eq!(owner(file), 65534, "{}", file.display());
+        }
+        assert_eq!(owner(&elsewhere), 0);
+    }
 
     const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nposta:x:990:991::/var/lib/posta:/bin/false\n";
     const GROUPS: &str = "root:x:0:\nposta:x:991:\nmail:x:8:\n";

@@ -106,10 +106,7 @@ impl Directory<'_> {
     pub async fn resolve(&self, path: &ForwardPath) -> Result<Resolution, StoreError> {
         let mailbox = match path {
             ForwardPath::Mailbox(mailbox) => mailbox.clone(),
-            ForwardPath::Postmaster => match self.bare_postmaster().await? {
-                Some(mailbox) => mailbox,
-                None => return Ok(Resolution::Unknown),
-            },
+            ForwardPath::Postmaster => self.bare_postmaster().await?,
         };
         match self.look_up(&mailbox).await? {
             Found::Elsewhere => Ok(Resolution::Elsewhere(mailbox)),
@@ -189,18 +186,18 @@ impl Directory<'_> {
     }
 
     /// Postmaster without a domain: of the host's own domain, else of the first hosted one that has
-    /// somebody of that name, else whoever reads it instead.
-    async fn bare_postmaster(&self) -> Result<Option<Mailbox>, StoreError> {
+    /// somebody of that name; else of the host itself, for which somebody reads it.
+    async fn bare_postmaster(&self) -> Result<Mailbox, StoreError> {
         let domains = self.store.domains().await?;
         let own = std::iter::once(self.hostname).chain(domains.iter().map(|settings| &settings.domain));
         for domain in own {
             let candidate = postmaster_at(domain);
             let (account, alias) = tokio::join!(self.store.account(&candidate), self.store.alias(&candidate));
             if account?.is_some() || alias?.is_some() {
-                return Ok(Some(candidate));
+                return Ok(candidate);
             }
         }
-        self.postmaster_reader().await
+        Ok(postmaster_at(self.hostname))
     }
 
     async fn postmaster_instead(&self, mailbox: &Mailbox) -> Result<Found, StoreError> {
@@ -328,4 +325,170 @@ fn is_postmaster(mailbox: &Mailbox) -> bool {
 fn postmaster_at(domain: &Domain) -> Mailbox {
     let local_part = LocalPart::from_unquoted("postmaster").expect("a valid local-part");
     Mailbox::new(local_part, domain.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use posta_store::{DirectoryChange, MemoryStore};
+    use std::sync::Arc;
+
+    fn mailbox(text: &str) -> Mailbox {
+        text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
+    }
+
+    /// A directory in lines: `domain NAME [CATCH-ALL]`, `account ADDRESS [disabled]`,
+    /// `alias ADDRESS MEMBERS…`, `list ADDRESS OWNER MEMBERS…` (owner `-`: none).
+    async fn directory(lines: &str) -> MemoryStore {
+        let store = MemoryStore::new(Arc::new(jiff::Timestamp::now));
+        for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let change = match words[..] {
+                ["domain", name, ref rest @ ..] => DirectoryChange::PutDomain(DomainSettings {
+                    domain: name.parse().expect("a domain"),
+                    catch_all: rest.first().map(|text| mailbox(text)),
+                    subaddress_separator: Some('+'),
+                }),
+                ["account", address, ref rest @ ..] => DirectoryChange::PutAccount(Account {
+                    id: store.new_account_id(),
+                    address: mailbox(address),
+                    name: None,
+                    password_hash: None,
+                    apop_secret: None,
+                    quota_octets: None,
+                    enabled: rest.is_empty(),
+                }),
+                ["alias", address, ref members @ ..] => alias(address, AliasKind::Alias, "-", members),
+                ["list", address, owner, ref members @ ..] => alias(address, AliasKind::List, owner, members),
+                _ => panic!("{line}"),
+            };
+            store.change_directory(change).await.expect(line);
+        }
+        store
+    }
+
+    fn alias(address: &str, kind: AliasKind, owner: &str, members: &[&str]) -> DirectoryChange {
+        DirectoryChange::PutAlias(Alias {
+            address: mailbox(address),
+            kind,
+            name: None,
+            members: members.iter().map(|member| mailbox(member)).collect(),
+            owner: (owner != "-").then(|| mailbox(owner)),
+        })
+    }
+
+    /// What a recipient stands for, in one line.
+    async fn resolve(store: &MemoryStore, postmaster: Option<&str>, path: &str) -> String {
+        let hostname = "mx.north.example".parse().expect("a domain");
+        let postmaster = postmaster.map(mailbox);
+        let directory =
+            Directory { store, hostname: &hostname, postmaster: postmaster.as_ref(), expansion_max: 5 };
+        match directory.resolve(&path.parse().expect("a path")).await.expect("looked up") {
+            Resolution::Here(expansion) => {
+                let target = |target: &Target| {
+                    let place = if target.place == Place::Elsewhere { "→" } else { "" };
+                    let owner =
+                        target.list_owner.as_ref().map_or(String::new(), |owner| format!(" ({owner})"));
+                    format!("{place}{}{owner}", target.mailbox)
+                };
+                let dropped = |dropped: &Dropped| format!("{}: {}", dropped.mailbox, dropped.rule);
+                let targets = expansion.targets.iter().map(target);
+                targets.chain(expansion.dropped.iter().map(dropped)).collect::<Vec<_>>().join(", ")
+            }
+            other => format!("{other:?}").split('(').next().unwrap_or_default().to_owned(),
+        }
+    }
+
+    const PEOPLE: &str = "
+        domain n.example
+        domain c.example any@n.example
+        domain loop.example x@loop.example
+        account a@n.example
+        account b@n.example
+        account off@n.example disabled
+        alias any@n.example a@n.example
+        alias one@n.example two@n.example
+        alias two@n.example one@n.example b@n.example
+        alias self@n.example self@n.example
+        alias dangling@n.example nobody@n.example off@n.example a@n.example
+        alias nowhere@n.example nobody@n.example
+        alias closed@n.example off@n.example
+        alias both@n.example a@n.example A@N.example a+x@n.example far@s.example far@S.example
+        alias many@n.example 1@s.example 2@s.example 3@s.example 4@s.example 5@s.example 6@s.example
+        list inner@n.example owner@n.example b@n.example far@s.example
+        list outer@n.example boss@n.example inner@n.example a@n.example
+        list bare@n.example - a@n.example
+        alias d1@n.example d2@n.example
+        alias d2@n.example d3@n.example
+        alias d3@n.example d4@n.example
+        alias d4@n.example d5@n.example
+        alias d5@n.example d6@n.example
+        alias d6@n.example d7@n.example
+        alias d7@n.example d8@n.example
+        alias d8@n.example d9@n.example
+        alias d9@n.example d10@n.example
+        alias d10@n.example d11@n.example
+        alias d11@n.example a@n.example
+    ";
+
+    #[tokio::test]
+    async fn whom_an_address_stands_for() {
+        let store = directory(PEOPLE).await;
+        for (path, expected) in [
+            ("<a@n.example>", "a@n.example"),
+            ("<A@N.EXAMPLE>", "a@n.example"),
+            ("<a+tag@n.example>", "a@n.example"),
+            ("<any+tag@n.example>", "a@n.example"),
+            ("<+tag@n.example>", "Unknown"),
+            ("<x@s.example>", "Elsewhere"),
+            ("<a@[192.0.2.1]>", "Elsewhere"),
+            ("<a@mx.north.example>", "Elsewhere"),
+            ("<nobody@n.example>", "Unknown"),
+            ("<whoever@c.example>", "a@n.example"),
+            ("<whoever@loop.example>", "Unknown"),
+            ("<off@n.example>", "Disabled"),
+            ("<closed@n.example>", "Disabled"),
+            ("<nowhere@n.example>", "Unknown"),
+            ("<one@n.example>", "b@n.example"),
+            ("<self@n.example>", "Unknown"),
+            ("<both@n.example>", "a@n.example, →far@s.example"),
+            ("<many@n.example>", "TooMany"),
+            (
+                "<dangling@n.example>",
+                "a@n.example, nobody@n.example: member is nobody, off@n.example: account disabled",
+            ),
+            (
+                "<outer@n.example>",
+                "b@n.example (owner@n.example), →far@s.example (owner@n.example), a@n.example (boss@n.example)",
+            ),
+            ("<bare@n.example>", "a@n.example"),
+            ("<d2@n.example>", "a@n.example"),
+            ("<d1@n.example>", "Unknown"),
+        ] {
+            assert_eq!(resolve(&store, None, path).await, expected, "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn somebody_reads_postmasters_mail() {
+        let store = directory(PEOPLE).await;
+        for path in [
+            "<postmaster>",
+            "<PostMaster@n.example>",
+            "<postmaster@c.example>",
+            "<postmaster@mx.north.example>",
+        ] {
+            assert_eq!(resolve(&store, None, path).await, "a@n.example", "{path}");
+            assert_eq!(resolve(&store, Some("b@n.example"), path).await, "b@n.example", "{path}");
+            assert_eq!(resolve(&store, Some("boss@s.example"), path).await, "→boss@s.example", "{path}");
+        }
+        store
+            .change_directory(alias("postmaster@n.example", AliasKind::Alias, "-", &["b@n.example"]))
+            .await
+            .expect("put");
+        assert_eq!(resolve(&store, None, "<postmaster>").await, "b@n.example");
+        assert_eq!(resolve(&store, None, "<postmaster@n.example>").await, "b@n.example");
+        let nobody = directory("domain n.example").await;
+        assert_eq!(resolve(&nobody, None, "<postmaster>").await, "Unknown");
+    }
 }
