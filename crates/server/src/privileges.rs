@@ -10,7 +10,7 @@ use rustix::{
     fs::{AtFlags, CWD, Gid, Mode, Uid},
     process::{Resource, Rlimit, getrlimit, setrlimit},
 };
-use std::{io, path::Path};
+use std::{io, os::unix::fs::MetadataExt, path::Path};
 use thiserror::Error;
 
 /// Why privileges could not be given up.
@@ -107,16 +107,17 @@ pub fn prepare_folder(folder: &Path, owner: Option<Identity>) -> Result<(), Priv
 /// Folders below the data folder: `volumes`, `journal`.
 const FOLDER_DEPTH: u32 = 1;
 
-/// Gives a folder and what is in it to its owner. Links are not followed: whoever could write here
+/// Gives a folder and what is in it to its owner. Links of either kind are left alone: whoever could write here
 /// before must not make root give away something else.
 fn hand_over(path: &Path, owner: Identity, depth: u32) -> io::Result<()> {
     let (user, group) = (Uid::from_raw(owner.user), Gid::from_raw(owner.group));
     rustix::fs::chownat(CWD, path, Some(user), Some(group), AtFlags::SYMLINK_NOFOLLOW)?;
     for entry in std::fs::read_dir(path)? {
         let entry = entry?;
-        if depth > 0 && entry.file_type()?.is_dir() {
+        let metadata = entry.metadata()?;
+        if depth > 0 && metadata.is_dir() {
             hand_over(&entry.path(), owner, depth - 1)?;
-        } else {
+        } else if metadata.is_dir() || metadata.nlink() == 1 {
             rustix::fs::chownat(CWD, entry.path(), Some(user), Some(group), AtFlags::SYMLINK_NOFOLLOW)?;
         }
     }
@@ -166,7 +167,7 @@ mod tests {
         }
         std::os::unix::fs::symlink(&elsewhere, data.join("link")).expect("linked");
         prepare_folder(&data, Some(Identity { user: 65534, group: 65534 })).expect("handed over");
-        let owner = |path: &Path| std::os::unix::fs::MetadataExt::uid(&path.metadata().expect("there"));
+        let owner = |path: &Path| path.metadata().expect("there").uid();
         for file in [&data, &data.join("lock"), &data.join("volumes"), &data.join("volumes/1.vol")] {
             assert_eq!(owner(file), 65534, "{}", file.display());
         }
