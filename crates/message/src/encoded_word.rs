@@ -60,13 +60,13 @@ impl<'a> Word<'a> {
 
     /// `?=` ends it; in Q text not one that goes on as an escape (`…?=20…`), if an end follows.
     fn end_of_text(rest: &[u8], is_base64: bool) -> Option<usize> {
-        let first = memmem::find(rest, b"?=")?;
+        let first = end_mark(rest)?;
         let is_escape = |at: usize| matches!(rest.get(at + 2..at + 4), Some([a, b]) if a.is_ascii_hexdigit() && b.is_ascii_hexdigit());
         if is_base64 || !is_escape(first) {
             return Some(first);
         }
         let word_end = rest.iter().position(u8::is_ascii_whitespace).unwrap_or(rest.len()).max(first + 2);
-        let later = memmem::find(&rest[first + 2..word_end], b"?=").map(|at| first + 2 + at);
+        let later = end_mark(&rest[first + 2..word_end]).map(|at| first + 2 + at);
         Some(later.filter(|at| !is_escape(*at)).unwrap_or(first))
     }
 
@@ -77,6 +77,11 @@ impl<'a> Word<'a> {
             decode_q(self.text, octets);
         }
     }
+}
+
+/// Where `?=` stands.
+fn end_mark(text: &[u8]) -> Option<usize> {
+    memchr::memchr_iter(b'?', text).find(|at| text.get(at + 1) == Some(&b'='))
 }
 
 fn charset_end_offset(whole: &[u8], rest: &[u8]) -> usize {

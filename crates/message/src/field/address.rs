@@ -424,8 +424,10 @@ fn address_of<'a>(pieces: &[Piece<'a>], octets: &'a [u8]) -> Cow<'a, str> {
     let (Some(first), Some(last)) = (pieces.first(), pieces.last()) else { return Cow::Borrowed("") };
     let is_plain = pieces.iter().all(|piece| piece.kind != Kind::Quoted);
     let is_close = pieces.iter().skip(1).all(|piece| !piece.spaced);
-    if is_plain && is_close {
-        return crate::charset::decode_unlabelled(&octets[first.start..last.end]).text;
+    let whole = &octets[first.start..last.end];
+    // A literal may hold folding.
+    if is_plain && is_close && memchr::memchr2(b'\r', b'\n', whole).is_none() {
+        return crate::charset::decode_unlabelled(whole).text;
     }
     let mut address = String::with_capacity(last.end - first.start);
     for piece in pieces {
@@ -586,6 +588,7 @@ mod tests {
         check("\"odd one\"@x.test", "\"odd one\"@x.test", true);
         check("\"plain\"@x.test", "plain@x.test", true);
         check("j@[192.0.2.1]", "j@[192.0.2.1]", true);
+        check("j@[192.0.2.\r\n 1]", "j@[192.0.2. 1]", true);
         check("a b c", "a b c|", false);
         check("", "", true);
         check("\"open <j@x.test>", "open <j@x.test>", false);
