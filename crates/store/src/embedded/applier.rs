@@ -48,7 +48,31 @@ pub(super) struct Applier {
     pending: Mutex<Pending>,
     wake: Condvar,
     moved_on: Condvar,
-    applied: watch::Sender<u64>,
+    progress: watch::Sender<Progress>,
+}
+
+/// How far the applier is, for those who wait.
+#[derive(Debug, Clone, Copy, Default)]
+struct Progress {
+    applied: u64,
+    /// It cannot go on now, because the disk is full: nobody waits for that.
+    stalled: bool,
+    stopped: bool,
+}
+
+impl Progress {
+    /// Whether a wait for this record has come to an end, and how.
+    fn reached(&self, sequence: u64) -> Option<Result<(), StoreError>> {
+        if self.applied >= sequence {
+            Some(Ok(()))
+        } else if self.stopped {
+            Some(Err(stopped()))
+        } else if self.stalled {
+            Some(Err(StoreError::Full))
+        } else {
+            None
+        }
+    }
 }
 
 #[derive(Default)]
@@ -56,10 +80,9 @@ struct Pending {
     items: VecDeque<Item>,
     /// Of the facts in them.
     octets: usize,
-    applied: u64,
+    progress: Progress,
     wanted: bool,
     stopping: bool,
-    stopped: bool,
 }
 
 impl Pending {
@@ -86,12 +109,13 @@ impl Item {
 
 impl Applier {
     pub(super) fn new(applied: u64) -> Self {
-        let pending = Pending { applied, ..Pending::default() };
+        let progress = Progress { applied, ..Progress::default() };
+        let pending = Pending { progress, ..Pending::default() };
         Applier {
             pending: Mutex::new(pending),
             wake: Condvar::new(),
             moved_on: Condvar::new(),
-            applied: watch::Sender::new(applied),
+            progress: watch::Sender::new(progress),
         }
     }
 
@@ -102,12 +126,12 @@ impl Applier {
     /// Hands over; waits while too much waits.
     pub(super) fn push(&self, items: impl IntoIterator<Item = Item>) {
         let mut pending = self.pending();
-        while pending.is_too_much() && !pending.stopped {
+        while pending.is_too_much() && !pending.progress.stopped {
             pending.wanted = true;
             self.wake.notify_one();
             pending = self.moved_on.wait(pending).unwrap_or_else(PoisonError::into_inner);
         }
-        if pending.stopped {
+        if pending.progress.stopped {
             // Whoever waits for one of them sees it dropped.
             return;
         }
@@ -125,35 +149,36 @@ impl Applier {
 
     /// Waits until the record `sequence` is applied.
     pub(super) async fn caught_up(&self, sequence: u64) -> Result<(), StoreError> {
-        if *self.applied.borrow() >= sequence {
-            return Ok(());
+        if let Some(reached) = self.progress.borrow().reached(sequence) {
+            return reached;
         }
-        let mut applied = self.applied.subscribe();
+        let mut progress = self.progress.subscribe();
         self.want();
-        let reached = applied.wait_for(|applied| *applied >= sequence).await;
-        match reached {
-            Ok(applied) if *applied == u64::MAX => Err(stopped()),
-            Ok(_) => Ok(()),
-            Err(_) => Err(stopped()),
-        }
+        let reached = progress.wait_for(|progress| progress.reached(sequence).is_some()).await;
+        reached.ok().and_then(|progress| progress.reached(sequence)).unwrap_or_else(|| Err(stopped()))
     }
 
     /// As [`Self::caught_up`], for threads.
     pub(super) fn catch_up(&self, sequence: u64) -> Result<(), StoreError> {
         let mut pending = self.pending();
-        while pending.applied < sequence {
-            if pending.stopped {
-                return Err(stopped());
+        loop {
+            if let Some(reached) = pending.progress.reached(sequence) {
+                return reached;
             }
             pending.wanted = true;
             self.wake.notify_one();
             pending = self.moved_on.wait(pending).unwrap_or_else(PoisonError::into_inner);
         }
-        Ok(())
     }
 
     pub(super) fn applied(&self) -> u64 {
-        self.pending().applied
+        self.pending().progress.applied
+    }
+
+    /// Whether it has all that it can hold and cannot go on now.
+    pub(super) fn is_stuck(&self) -> bool {
+        let pending = self.pending();
+        pending.progress.stalled && pending.items.len() > PENDING_MAX / 2
     }
 
     fn want(&self) {
@@ -193,28 +218,30 @@ impl Applier {
         }
     }
 
-    fn publish(&self, applied: u64) {
+    fn publish(&self, change: impl FnOnce(&mut Progress)) {
         let mut pending = self.pending();
-        pending.applied = pending.applied.max(applied);
-        let now_applied = pending.applied;
+        change(&mut pending.progress);
+        let progress = pending.progress;
         drop(pending);
         self.moved_on.notify_all();
-        self.applied.send_if_modified(|value| {
-            let grown = *value < now_applied;
-            *value = (*value).max(now_applied);
-            grown
-        });
+        self.progress.send_replace(progress);
     }
 
     /// From now on nobody waits for the applier in vain.
     fn give_up(&self) {
         let mut pending = self.pending();
-        pending.stopped = true;
         pending.items.clear();
         pending.octets = 0;
+        pending.progress.stopped = true;
         drop(pending);
-        self.moved_on.notify_all();
-        self.applied.send_replace(u64::MAX);
+        self.publish(|progress| progress.stopped = true);
+    }
+
+    /// Rests before another try; not if the store is being closed.
+    fn rest(&self) -> bool {
+        let pending = self.pending();
+        let rested = self.wake.wait_timeout_while(pending, RETRY_AFTER, |pending| !pending.stopping);
+        !rested.unwrap_or_else(PoisonError::into_inner).0.stopping
     }
 }
 
@@ -225,11 +252,16 @@ fn stopped() -> StoreError {
 /// The thread's work, until the store stops.
 pub(super) fn run(core: &Arc<Core>, mut index: Index) {
     while let Some(items) = core.applier.take(core.settings.index_delay) {
-        if let Err(error) = work(core, &mut index, items) {
-            // The next opening makes the index anew.
-            let _ = std::fs::write(beside(&core.index_path, ".damaged"), error.to_string());
-            core.fail(format!("{error}; it is made anew when the store is opened again"));
-            break;
+        match work(core, &mut index, items) {
+            Ok(true) => {}
+            // Nothing behind what was left out may be applied.
+            Ok(false) => break,
+            Err(error) => {
+                // The next opening makes the index anew.
+                let _ = std::fs::write(beside(&core.index_path, ".damaged"), error.to_string());
+                core.fail(format!("{error}; it is made anew when the store is opened again"));
+                break;
+            }
         }
     }
     if let Err(error) = index.checkpoint_whole() {
@@ -238,20 +270,29 @@ pub(super) fn run(core: &Arc<Core>, mut index: Index) {
     core.applier.give_up();
 }
 
-fn work(core: &Arc<Core>, index: &mut Index, items: Vec<Item>) -> Result<(), IndexError> {
+/// Whether it was done; not, if the store is closed before the disk has room for it.
+fn work(core: &Arc<Core>, index: &mut Index, items: Vec<Item>) -> Result<bool, IndexError> {
     let mut rebuilt = false;
     loop {
         let before = index.mark();
         match transact(index, &items) {
             Ok(changes) => {
                 note_usage(core, &changes, index.mark().sequence);
-                core.applier.publish(index.mark().sequence);
+                let applied = index.mark().sequence;
+                core.applier.publish(|progress| {
+                    progress.applied = progress.applied.max(applied);
+                    progress.stalled = false;
+                });
                 break;
             }
             Err(error) if error.is_passing() => {
                 tracing::warn!(%error, "the index waits");
                 index.roll_back(before);
-                std::thread::sleep(RETRY_AFTER);
+                core.applier.publish(|progress| progress.stalled = true);
+                if !core.applier.rest() {
+                    // The volumes have it all; the next opening goes on from here.
+                    return Ok(false);
+                }
             }
             Err(error) => {
                 index.roll_back(before);
@@ -280,7 +321,7 @@ fn work(core: &Arc<Core>, index: &mut Index, items: Vec<Item>) -> Result<(), Ind
     if wal > WAL_OCTETS_MAX {
         index.checkpoint()?;
     }
-    Ok(())
+    Ok(true)
 }
 
 fn transact(index: &mut Index, items: &[Item]) -> Result<Changes, IndexError> {

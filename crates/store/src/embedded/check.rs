@@ -73,7 +73,7 @@ fn check_against(core: &Core, expected_path: &std::path::Path) -> Result<CheckRe
         }
         check_volume(core, &index, *number, mark, &mut report)?;
     }
-    let mut replay = Replay::new(&core.volumes, &core.store_id, &mut expected, mark.sequence);
+    let mut replay = Replay::new(&core.volumes, &core.store_id, &mut expected, Some(mark));
     replay.sealed(&list)?;
     for difference in index.differences()? {
         report.add(Problem { place: None, what: difference, repair: REBUILD.into() });

@@ -271,6 +271,9 @@ impl LogWriter {
     /// Whether the record may be written now.
     fn admit(&mut self, draft: &Draft) -> Result<(), StoreError> {
         self.core.check_failure()?;
+        if self.core.applier.is_stuck() {
+            return Err(StoreError::Full);
+        }
         match &draft.effect {
             Effect::Chunk | Effect::Accepted(_) if !self.look_for_room() => {
                 return Err(StoreError::Full);

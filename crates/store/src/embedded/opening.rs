@@ -48,6 +48,7 @@ pub(super) fn open(dir: &Path, settings: Settings, now: Now) -> Result<Opened, S
     let volumes = Volumes::new(dir.join("volumes"))?;
     let index_path = dir.join("index.sqlite");
     let mut opening = Opening::default();
+    volumes.remove_unfinished()?;
     let mut list = volumes.list()?;
     let store_id = match list.is_empty() {
         false => find_store_id(&volumes, &list, &mut opening)?,
@@ -234,7 +235,7 @@ fn replay(
     opening: &mut Opening,
 ) -> Result<u64, IndexError> {
     let (newest, sealed) = list.split_last().ok_or(IndexError::Unfit("there are no volumes"))?;
-    let mut replay = Replay::new(volumes, store_id, index, u64::MAX);
+    let mut replay = Replay::new(volumes, store_id, index, None);
     replay.sealed(sealed)?;
     let tail = replay.newest(*newest)?;
     opening.replayed_records = replay.records();
@@ -271,11 +272,11 @@ fn tidy(index: &mut Index, list: &[u64], opening: &mut Opening) -> Result<(), In
 
 /// Makes the index of an open store anew, up to where the old one had come. Called by the applier.
 pub(super) fn rebuild_open(core: &Core, index: &mut Index) -> Result<(), IndexError> {
-    let until = index.mark().sequence;
+    let until = index.mark();
     let new_path = beside(&core.index_path, ".new");
     let mut new = Index::create(&new_path, &core.store_id)?;
     let list = core.volumes.list()?;
-    Replay::new(&core.volumes, &core.store_id, &mut new, until).sealed(&list)?;
+    Replay::new(&core.volumes, &core.store_id, &mut new, Some(until)).sealed(&list)?;
     new.checkpoint_whole()?;
     drop(new);
     let _gate = core.readers.gate.write().unwrap_or_else(PoisonError::into_inner);

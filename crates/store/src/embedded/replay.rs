@@ -5,7 +5,7 @@
 
 use super::applier::apply_record;
 use super::codec::Malformed;
-use super::index::{Index, IndexError};
+use super::index::{Index, IndexError, Mark};
 use super::volume::{BadSpot, Record, Volumes, Walk};
 
 /// Records in one transaction.
@@ -27,19 +27,19 @@ pub(super) struct Replay<'a> {
     volumes: &'a Volumes,
     store_id: &'a [u8; 16],
     index: &'a mut Index,
-    /// The last record wanted.
-    until: u64,
+    /// How far is wanted: what lies behind may be in the middle of being written.
+    until: Option<Mark>,
     records: usize,
     pub(super) damage: Vec<Damage>,
 }
 
 impl<'a> Replay<'a> {
-    /// Up to the record `until`.
+    /// Up to where another index has come, or to the end.
     pub(super) fn new(
         volumes: &'a Volumes,
         store_id: &'a [u8; 16],
         index: &'a mut Index,
-        until: u64,
+        until: Option<Mark>,
     ) -> Self {
         Replay { volumes, store_id, index, until, records: 0, damage: Vec::new() }
     }
@@ -53,12 +53,13 @@ impl<'a> Replay<'a> {
     pub(super) fn sealed(&mut self, list: &[u64]) -> Result<(), IndexError> {
         let mark = self.index.mark();
         self.index.begin()?;
-        for number in list.iter().copied().filter(|number| *number >= mark.volume) {
+        let last = self.until.map_or(u64::MAX, |until| until.volume);
+        for number in list.iter().copied().filter(|number| (mark.volume..=last).contains(number)) {
             let from = if number == mark.volume { mark.offset } else { 0 };
-            let mut walk = Walk::new(self.volumes, self.store_id, number, from, None)?;
+            let end = self.until.filter(|until| until.volume == number).map(|until| until.offset);
+            let mut walk = Walk::new(self.volumes, self.store_id, number, from, end)?;
             while let Some(found) = walk.next()? {
                 match found {
-                    Ok(record) if record.header.sequence > self.until => break,
                     Ok(record) => self.apply(&record)?,
                     Err(bad) => self.pass_over(&mut walk, number, bad)?,
                 }

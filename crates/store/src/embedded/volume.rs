@@ -69,15 +69,24 @@ impl Volumes {
         &self.folder
     }
 
-    /// The numbers of all volumes, in order. Volumes that were begun and never used are removed.
+    /// Removes volumes that were begun and never used. Only while nobody begins one.
+    pub(super) fn remove_unfinished(&self) -> io::Result<()> {
+        for entry in std::fs::read_dir(&self.folder)? {
+            let path = entry?.path();
+            if path.to_str().is_some_and(|name| name.ends_with(".vol.new")) {
+                std::fs::remove_file(path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The numbers of all volumes, in order.
     pub(super) fn list(&self) -> io::Result<Vec<u64>> {
         let mut numbers = Vec::new();
         for entry in std::fs::read_dir(&self.folder)? {
             let name = entry?.file_name();
             let Some(name) = name.to_str() else { continue };
-            if name.ends_with(".vol.new") {
-                std::fs::remove_file(self.folder.join(name))?;
-            } else if let Some(number) = name.strip_suffix(".vol").and_then(|digits| digits.parse().ok()) {
+            if let Some(number) = name.strip_suffix(".vol").and_then(|digits| digits.parse().ok()) {
                 numbers.push(number);
             }
         }
@@ -166,7 +175,11 @@ impl Volumes {
             // Before any block goes: a reader looks here after it has read.
             self.has_holes.store(true, Ordering::SeqCst);
         }
-        let file = OpenOptions::new().write(true).open(self.path(number))?;
+        let file = match OpenOptions::new().write(true).open(self.path(number)) {
+            // An index made anew may learn from younger records of what lay in a volume that is gone.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            other => other?,
+        };
         for range in ranges {
             let start = range.offset.next_multiple_of(BLOCK_OCTETS);
             let end = (range.offset + range.octets) / BLOCK_OCTETS * BLOCK_OCTETS;

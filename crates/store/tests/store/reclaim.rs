@@ -177,6 +177,43 @@ async fn mail_goes_on_between_the_steps() {
     store.close().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mail_goes_on_while_it_is_checked_and_rebuilt() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let bob = add_account(&store, "bob@north.example").await;
+    let mut workers = tokio::task::JoinSet::new();
+    for worker in 0..8u64 {
+        let store = store.clone();
+        workers.spawn(async move {
+            for number in 0..60 {
+                let size = if number == 30 { 300_000 } else { 2000 };
+                let content = letter(worker * 100 + number, size);
+                let (id, _) = accept(&store, &content, acceptance(&[bob], &[])).await.unwrap();
+                if number % 2 == 0 {
+                    store.remove_messages(bob, &[id]).await.unwrap();
+                }
+                let messages = store.maildrop(bob).await.unwrap().messages;
+                assert_eq!(messages.iter().any(|message| message.content.id == id), number % 2 == 1);
+            }
+        });
+    }
+    while !workers.is_empty() {
+        assert_eq!(store.check().await.unwrap().problems, []);
+        store.rebuild().await.unwrap();
+        store.maintain().await.unwrap();
+        while let Some(done) = workers.try_join_next() {
+            done.unwrap();
+        }
+    }
+    let messages = store.maildrop(bob).await.unwrap().messages;
+    assert_eq!(messages.len(), 8 * 30);
+    assert_eq!(store.usage(bob).await.unwrap().messages, 8 * 30);
+    assert_eq!(store.check().await.unwrap().problems, []);
+    store.close().await;
+    assert_eq!(open(dir.path()).opening().damage, []);
+}
+
 #[tokio::test]
 async fn a_lease_keeps_what_its_snapshot_shows() {
     let dir = tempfile::tempdir().unwrap();

@@ -76,8 +76,10 @@ impl Index {
 
     fn write_sums(&self, changes: &Changes) -> Result<(), IndexError> {
         let mut volume = self.connection.prepare_cached(
-            "INSERT INTO volume VALUES (?1, ?2, ?3, ?4, NULL) ON CONFLICT DO UPDATE
-             SET live = live + ?2, passing = passing + ?3, standing = standing + ?4",
+            // A volume has a row since the record that begins it; one that has none is gone, though
+            // older records may still speak of it when an index is made anew.
+            "UPDATE volume SET live = live + ?2, passing = passing + ?3, standing = standing + ?4
+             WHERE number = ?1",
         )?;
         for (number, change) in &changes.volumes {
             volume.execute(params![*number as i64, change.live, change.passing, change.standing])?;

@@ -255,9 +255,9 @@ impl Index {
         let rows = statement.query_map([], |row| {
             Ok(VolumeRow {
                 number: unsigned(row, 0)?,
-                live: unsigned(row, 1)?,
-                passing: unsigned(row, 2)?,
-                standing: unsigned(row, 3)?,
+                live: row.get::<_, i64>(1)?.max(0) as u64,
+                passing: row.get::<_, i64>(2)?.max(0) as u64,
+                standing: row.get::<_, i64>(3)?.max(0) as u64,
                 drained: row.get::<_, Option<i64>>(4)?.map(|sequence| sequence as u64),
             })
         })?;
