@@ -108,7 +108,8 @@ pub(super) fn unquote(content: &[u8]) -> Cow<'_, [u8]> {
     while let Some(octet) = octets.next() {
         match octet {
             b'\r' | b'\n' => {}
-            b'\\' => plain.extend(octets.next()),
+            // A line end cannot be quoted into a text, whatever the obsolete grammar says (RFC 5322 §4.1).
+            b'\\' => plain.extend(octets.next().filter(|octet| !matches!(octet, b'\r' | b'\n'))),
             _ => plain.push(octet),
         }
     }

@@ -384,7 +384,8 @@ impl<'r> Parser<'r> {
                 continue;
             }
             let Some(rest) = line.strip_prefix(&*frame.boundary) else { continue };
-            if rest.is_empty() || rest == b"--" {
+            // White space before the closing dashes is in no grammar, but in print.
+            if rest.is_empty() || rest.trim_ascii_start() == b"--" {
                 let is_close = !rest.is_empty();
                 return Some(Hit { line_start: at, line_end, frame: number, is_close });
             }

@@ -125,6 +125,11 @@ fn date_of(fields: &ReportFields<'_>, name: &str) -> Option<DateTime> {
     fields.get(name).and_then(|value| date::parse(value.as_bytes())).map(|parsed| parsed.date)
 }
 
+/// What stands before white space or a comment.
+fn first_word(value: &str) -> &str {
+    value.trim().split(|c: char| c.is_whitespace() || c == '(').next().unwrap_or_default()
+}
+
 fn delivery(content: &[u8]) -> DeliveryStatus {
     let groups = ReportFields::groups(content);
     let mut status = DeliveryStatus::default();
@@ -143,13 +148,10 @@ fn delivery(content: &[u8]) -> DeliveryStatus {
 }
 
 fn recipient(group: &ReportFields<'_>) -> RecipientStatus {
-    let first_word = |value: &str| {
-        value.split(|c: char| c.is_whitespace() || c == '(').next().unwrap_or_default().to_owned()
-    };
     RecipientStatus {
         original_recipient: group.get("Original-Recipient").map(value_of),
         final_recipient: group.get("Final-Recipient").map(value_of),
-        action: group.get("Action").and_then(|value| Action::by_name(&first_word(value))),
+        action: group.get("Action").and_then(|value| Action::by_name(first_word(value))),
         // Comments behind the code occur: `5.1.1 (user unknown)`.
         status: group.get("Status").and_then(|value| first_word(value).parse().ok()),
         remote_mta: group.get("Remote-MTA").map(value_of),
@@ -191,7 +193,7 @@ fn feedback(content: &[u8]) -> Feedback {
         original_mail_from: first(&groups, "Original-Mail-From").map(plain),
         original_rcpt_to: recipients.iter().map(|one| plain(one)).collect(),
         arrival_date: arrival,
-        source_ip: first(&groups, "Source-IP").and_then(|value| value.trim().parse().ok()),
+        source_ip: first(&groups, "Source-IP").and_then(|value| first_word(value).parse().ok()),
         reported_domain: all("Reported-Domain"),
         reported_uri: all("Reported-URI"),
         authentication_results: all("Authentication-Results"),

@@ -49,13 +49,12 @@ fn mail_parser_addresses(expected: &Value) -> String {
 }
 
 #[test]
-fn mail_parser_vectors() {
+fn mail_parser_address_lists() {
     if corpus().is_none() {
         return;
     }
-    let mut report = Report::new("mail-parser:");
-    let folder = "stalwart-mail-parser-fields";
-    for (number, vector) in vectors(&format!("{folder}/address.shared.json")).iter().enumerate() {
+    let mut report = Report::new("mail-parser:address ");
+    for (number, vector) in vectors("stalwart-mail-parser-fields/address.shared.json").iter().enumerate() {
         let ours = shown(&address::parse(text(vector, "header").as_bytes()));
         report.compare(
             &format!("mail-parser:address {number}"),
@@ -64,7 +63,17 @@ fn mail_parser_vectors() {
             &mail_parser_addresses(&vector["expected"]),
         );
     }
-    for (number, vector) in vectors(&format!("{folder}/unstructured.shared.json")).iter().enumerate() {
+    report.finish(10);
+}
+
+#[test]
+fn mail_parser_texts() {
+    if corpus().is_none() {
+        return;
+    }
+    let mut report = Report::new("mail-parser:unstructured ");
+    for (number, vector) in vectors("stalwart-mail-parser-fields/unstructured.shared.json").iter().enumerate()
+    {
         let ours = encoded_word::decode(text(vector, "header").as_bytes()).text.into_owned();
         report.compare(
             &format!("mail-parser:unstructured {number}"),
@@ -73,7 +82,16 @@ fn mail_parser_vectors() {
             text(vector, "expected"),
         );
     }
-    for (number, vector) in vectors(&format!("{folder}/id.shared.json")).iter().enumerate() {
+    report.finish(5);
+}
+
+#[test]
+fn mail_parser_identifiers() {
+    if corpus().is_none() {
+        return;
+    }
+    let mut report = Report::new("mail-parser:id ");
+    for (number, vector) in vectors("stalwart-mail-parser-fields/id.shared.json").iter().enumerate() {
         let ours = ids::parse(text(vector, "header").as_bytes()).ids.join(" ");
         let expected = &vector["expected"];
         let list = |value: &Value| {
@@ -86,7 +104,17 @@ fn mail_parser_vectors() {
             .unwrap_or_default();
         report.compare(&format!("mail-parser:id {number}"), "ids", &ours, &theirs);
     }
-    for (number, vector) in vectors(&format!("{folder}/content_type.shared.json")).iter().enumerate() {
+    report.finish(3);
+}
+
+#[test]
+fn mail_parser_media_types() {
+    if corpus().is_none() {
+        return;
+    }
+    let mut report = Report::new("mail-parser:content_type ");
+    for (number, vector) in vectors("stalwart-mail-parser-fields/content_type.shared.json").iter().enumerate()
+    {
         let read = content::content_type(text(vector, "header").as_bytes());
         let mut ours: Vec<String> = read
             .parameters
@@ -114,7 +142,16 @@ fn mail_parser_vectors() {
         }
         report.compare(&case, "parameters", &ours.join("; "), &theirs.join("; "));
     }
-    for (number, vector) in vectors(&format!("{folder}/date.shared.json")).iter().enumerate() {
+    report.finish(30);
+}
+
+#[test]
+fn mail_parser_dates() {
+    if corpus().is_none() {
+        return;
+    }
+    let mut report = Report::new("mail-parser:date ");
+    for (number, vector) in vectors("stalwart-mail-parser-fields/date.shared.json").iter().enumerate() {
         let ours = date::parse(text(vector, "header").as_bytes())
             .map(|parsed| parsed.date.instant.to_string())
             .unwrap_or_default();
@@ -125,7 +162,16 @@ fn mail_parser_vectors() {
             &instant_of(&vector["expected"]),
         );
     }
-    for (number, vector) in vectors(&format!("{folder}/received.shared.json")).iter().enumerate() {
+    report.finish(5);
+}
+
+#[test]
+fn mail_parser_trace_fields() {
+    if corpus().is_none() {
+        return;
+    }
+    let mut report = Report::new("mail-parser:received ");
+    for (number, vector) in vectors("stalwart-mail-parser-fields/received.shared.json").iter().enumerate() {
         let read = received::parse(text(vector, "header").as_bytes());
         let case = format!("mail-parser:received {number}");
         let expected = &vector["expected"];
@@ -133,7 +179,7 @@ fn mail_parser_vectors() {
         let ours = read.date.map(|date| date.instant.to_string()).unwrap_or_default();
         report.compare(&case, "date", &ours, &instant_of(&expected["date"]));
     }
-    report.finish(100);
+    report.finish(50);
 }
 
 fn instant_of(expected: &Value) -> String {

@@ -7,6 +7,7 @@
 mod differences;
 mod fields;
 mod oracle;
+mod reports;
 
 use std::path::PathBuf;
 
