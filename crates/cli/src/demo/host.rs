@@ -72,6 +72,7 @@ impl Place {
     ) -> anyhow::Result<DemoHost> {
         let Place { organisation, sockets, smtp, pop3 } = self;
         let folder = folder.join(organisation.name);
+        posta_server::privileges::raise_file_limit();
         std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
         let more = format!(
             "\n[delivery]\nidle_timeout = \"0s\"\nhost_ports = {{ \"{}\" = {} }}\n\n[dns]\nservers = [\"{dns}\"]\n",
@@ -172,6 +173,14 @@ address = \"{smtp}\"
 [[listener]]
 protocol = \"pop3\"
 address = \"{pop3}\"
+
+# Old dialogues begin with HELO alone, as RFC 821 clients could.
+[smtp]
+hello_without_name = \"accept\"
+
+# All peers share one address here, so what is meant for strangers would hit everybody.
+[limits]
+connections_per_address = 10000
 
 # Everybody on this machine may send to anywhere that the demo's DNS knows: the two hosts.
 [relay]
