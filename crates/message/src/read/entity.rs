@@ -441,9 +441,8 @@ impl<'m> Entity<'m> {
 
 /// Octets that mostly are the text already need no copy.
 fn owned_text(octets: Vec<u8>, charset: Charset) -> Cow<'static, str> {
-    if simdutf8::basic::from_utf8(&octets).is_ok() {
-        // Checked just before; the check in the standard library is slower.
-        return Cow::Owned(String::from_utf8(octets).unwrap_or_default());
+    match String::from_utf8(octets) {
+        Ok(text) => Cow::Owned(text),
+        Err(error) => Cow::Owned(charset.decode(error.as_bytes()).text.into_owned()),
     }
-    Cow::Owned(charset.decode(&octets).text.into_owned())
 }
