@@ -4,7 +4,7 @@
 use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
-use xtask::{Workspace, bench, rfc, tidy};
+use xtask::{Workspace, bench, fuzz, rfc, tidy};
 
 /// The project's own tools.
 #[derive(Parser)]
@@ -22,6 +22,8 @@ enum Task {
     RfcIndex,
     /// Measure posta beside its peers
     Bench(bench::Options),
+    /// Run the fuzz targets of fuzz/
+    Fuzz(fuzz::Options),
 }
 
 fn main() -> ExitCode {
@@ -46,6 +48,7 @@ fn run() -> Result<()> {
             Ok(())
         }
         Task::Bench(options) => bench::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
     }
 }
 

@@ -1,0 +1,114 @@
+//! Any octets as the words of an SMTP server: each message ends in one outcome per recipient, success
+//! only if all of it was sent; how the words are cut into pieces doesn't matter.
+#![no_main]
+
+use bytes::Bytes;
+use libfuzzer_sys::fuzz_target;
+use posta_address::Domain;
+use posta_fuzz::{Driver, Pieces, drive, split_choices};
+use posta_smtp::client::{Answer, Event, Question, Session, Settings, Transaction};
+use posta_wire::ContentFacts;
+use std::{sync::Arc, time::Instant};
+
+const CONTENTS: [(&str, &str); 2] = [
+    ("Subject: x\r\n\r\n.\r\n.dot\r\nend\r\n", "Subject: x\r\n\r\n..\r\n..dot\r\nend\r\n.\r\n"),
+    ("Subject: grün\r\n\r\nno line end ß", "Subject: grün\r\n\r\nno line end ß\r\n.\r\n"),
+];
+
+fuzz_target!(|octets: &[u8]| {
+    let Some((input, choices, pieces)) = split_choices(octets) else { return };
+    let host: Domain = "mx.north.example".parse().expect("a domain");
+    let mut settings = Settings::new(host);
+    settings.pipelining = choices & 1 == 0;
+    let settings = Arc::new(settings);
+    let run = |pieces| {
+        let now = Instant::now();
+        let mut sender = Sender::new(choices >> 1);
+        drive(Session::new(settings.clone(), now), &mut sender, input, pieces, now);
+        sender.check();
+        sender
+    };
+    assert_eq!(run(Pieces::WHOLE), run(pieces));
+});
+
+#[derive(Debug, PartialEq, Eq)]
+struct Sender {
+    choices: u8,
+    sent: Vec<u8>,
+    events: Vec<Event>,
+    /// How many messages were begun, and how many recipients the last has.
+    begun: usize,
+    recipients: usize,
+    done: usize,
+    accepted: usize,
+    offset: usize,
+}
+
+impl Sender {
+    fn new(choices: u8) -> Sender {
+        let (sent, events) = (Vec::new(), Vec::new());
+        Sender { choices, sent, events, begun: 0, recipients: 0, done: 0, accepted: 0, offset: 0 }
+    }
+
+    fn content(&self) -> (&'static str, &'static str) {
+        CONTENTS[(usize::from(self.choices) + self.begun) % 2]
+    }
+
+    fn check(&self) {
+        assert_eq!(self.begun, self.done, "a message has no outcome");
+        let sent: usize =
+            CONTENTS.iter().map(|(_, wire)| memchr::memmem::find_iter(&self.sent, wire).count()).sum();
+        assert!(self.accepted <= sent && sent <= self.begun);
+        // Every final dot is ours, after a content or after a 354 that should not have been.
+        assert!(memchr::memmem::find_iter(&self.sent, b"\r\n.\r\n").count() <= self.begun);
+    }
+
+    fn next(&mut self) -> Answer {
+        assert_eq!(self.begun, self.done, "the next before the last is done");
+        if self.begun == 2 {
+            return Answer::Quit;
+        }
+        self.begun += 1;
+        self.offset = 0;
+        self.recipients = 1 + usize::from(self.choices >> 1 & 3);
+        let recipient = |number| format!("<r{number}@south.example>").parse().expect("a path");
+        Answer::Transaction(Transaction {
+            reverse_path: "<alice@north.example>".parse().expect("a path"),
+            recipients: (0..self.recipients).map(recipient).collect(),
+            facts: ContentFacts::of(self.content().0.as_bytes()).0,
+            smtputf8: self.choices & 8 != 0,
+        })
+    }
+}
+
+impl Driver<Session> for Sender {
+    fn answer(&mut self, question: Question) -> Answer {
+        match question {
+            Question::Next => self.next(),
+            Question::Content => {
+                let rest = &self.content().0.as_bytes()[self.offset..];
+                if rest.is_empty() {
+                    return Answer::EndOfContent;
+                }
+                let piece = &rest[..rest.len().min(1 + usize::from(self.choices >> 4))];
+                self.offset += piece.len();
+                Answer::Chunk(Bytes::from_static(piece))
+            }
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        if let Event::Done(outcomes) = &event {
+            assert_eq!(outcomes.len(), self.recipients);
+            assert!(outcomes.iter().flatten().all(|reply| reply.is_positive()));
+            self.accepted += usize::from(outcomes.iter().any(|outcome| outcome.is_ok()));
+            self.done += 1;
+            assert_eq!(self.begun, self.done, "two outcomes of one message");
+        }
+        self.events.push(event);
+    }
+
+    fn send(&mut self, octets: &[u8]) {
+        self.sent.extend_from_slice(octets);
+    }
+}
