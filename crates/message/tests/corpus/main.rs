@@ -4,6 +4,7 @@
 
 #![allow(clippy::print_stderr)]
 
+mod addresses;
 mod differences;
 mod fields;
 mod oracle;
