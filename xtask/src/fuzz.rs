@@ -153,7 +153,7 @@ fn summary(log: &str) -> String {
     let edges = log
         .lines()
         .filter_map(|line| line.split_once(" cov: "))
-        .last()
+        .next_back()
         .and_then(|(_, rest)| rest.split_whitespace().next())
         .unwrap_or("?");
     format!("{runs:>9} runs, {edges:>5} edges covered")

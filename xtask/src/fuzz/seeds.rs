@@ -77,8 +77,8 @@ fn paths(root: &Path) -> Result<Vec<Vec<u8>>> {
             if let (Some(start), Some(end)) = (line.find('<'), line.rfind('>'))
                 && start < end
             {
-                seeds.insert(line[start..=end].as_bytes().to_vec());
-                seeds.insert(line[start + 1..end].as_bytes().to_vec());
+                seeds.insert(line.as_bytes()[start..=end].to_vec());
+                seeds.insert(line.as_bytes()[start + 1..end].to_vec());
             }
         }
     }
