@@ -213,6 +213,10 @@ fn exercise(octets: &[u8]) {
     for entity in message.entities() {
         let joined = [entity.raw_header(), entity.raw_body()].map(<[u8]>::len);
         assert!(joined.iter().sum::<usize>() <= octets.len());
+        if let Some(parent) = entity.parent() {
+            let [end, parent_end] = [entity, parent].map(|entity| entity.offset() + entity.raw().len());
+            assert!(parent.body_offset() <= entity.offset() && end <= parent_end);
+        }
         for field in entity.fields() {
             let _ = (field.text(), field.addresses(), field.ids(), field.date());
             let _ = posta_message::field::received::parse(field.value);
@@ -229,6 +233,18 @@ fn exercise(octets: &[u8]) {
     let _ = (message.readable_text(), message.root().html_text(), message.attachments());
     for defect in message.check() {
         assert!(defect.offset <= octets.len(), "{defect:?}");
+    }
+}
+
+/// The line end before a boundary belongs to the boundary, and to a header that it cuts off as well.
+#[test]
+fn a_part_cut_off_in_its_header_lies_within_its_parents() {
+    for cut_off in ["", "\r\n", "A: b\r\n", "A: b\r\n\r\n", "A: b\r\n\r\nc\r\n"] {
+        let octets = format!(
+            "Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\nContent-Type: message/rfc822\r\n\r\n\
+            Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n{cut_off}--a--\r\n"
+        );
+        exercise(octets.as_bytes());
     }
 }
 

@@ -424,7 +424,7 @@ impl<'r> Parser<'r> {
             end -= 1;
             end -= usize::from(end > 0 && self.raw[end - 1] == b'\r');
         }
-        self.close_down_to(hit.frame + 1, end, hit.line_start);
+        let end = self.close_down_to(hit.frame + 1, end, hit.line_start);
         let frame = &mut self.stack[hit.frame];
         let node = frame.node;
         match frame.last_child {
@@ -457,14 +457,16 @@ impl<'r> Parser<'r> {
         node.epilogue_start = node.epilogue_start.min(node.body.end);
     }
 
-    /// Ends the open entities from this frame on, deepest first.
-    fn close_down_to(&mut self, depth: usize, end: usize, line_start: usize) {
+    /// Ends the open entities from this frame on, deepest first. Gives where they end: a header that the
+    /// boundary cuts off keeps its line end, and so does all that it lies in.
+    fn close_down_to(&mut self, depth: usize, mut end: usize, line_start: usize) -> usize {
         while self.stack.len() > depth {
-            let Some(frame) = self.stack.pop() else { return };
+            let Some(frame) = self.stack.pop() else { break };
             if let Some(child) = frame.last_child {
                 if !frame.is_closed || !frame.is_multipart {
                     self.end_body(child, end);
                 }
+                end = end.max(self.nodes[child as usize].body.end as usize);
                 if !frame.is_closed {
                     self.defect(line_start, DefectKind::MultipartUnclosed);
                     self.nodes[frame.node as usize].epilogue_start = end as u32;
@@ -475,6 +477,7 @@ impl<'r> Parser<'r> {
             }
             self.end_body(frame.node, end);
         }
+        end
     }
 }
 
