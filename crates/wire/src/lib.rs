@@ -1,6 +1,6 @@
 //! What line protocols share: the [`Conversation`] shape of every session, CRLF lines
 //! ([`LineReader`]), dot transparency ([`DotDecoder`], [`DotEncoder`]), what is learnt about a content
-//! as it passes ([`ContentFacts`]), [`Secret`].
+//! as it passes ([`ContentFacts`]), authentication exchanges ([`sasl`]), [`Secret`].
 //!
 //! Nothing here waits, reads a clock or opens a socket.
 
@@ -8,6 +8,7 @@ mod content;
 mod conversation;
 mod dot;
 mod line;
+pub mod sasl;
 mod secret;
 
 pub use content::{ContentFacts, ContentScan, LineFaults};

@@ -1,9 +1,11 @@
 //! Passwords and the like.
 
 use std::fmt;
+use subtle::ConstantTimeEq;
 
-/// A text that does not print: its `Debug` hides it, and it has no `Display`.
-#[derive(Clone, PartialEq, Eq)]
+/// A text that does not print: its `Debug` hides it, and it has no `Display`. Comparing two takes a
+/// time that tells their lengths at most.
+#[derive(Clone)]
 pub struct Secret(String);
 
 impl Secret {
@@ -17,6 +19,14 @@ impl Secret {
         &self.0
     }
 }
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
+    }
+}
+
+impl Eq for Secret {}
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
