@@ -215,7 +215,7 @@ pub(super) enum Turn {
 
 /// What each mechanism does at the server's end.
 pub(super) trait Mechanics: fmt::Debug + Send + Sync {
-    /// `AUTH` came without initial response. RFC 4422 §3.3: an empty challenge where the client
+    /// `AUTH` came without initial response. RFC 4422 §3: an empty challenge where the client
     /// speaks first.
     fn begin(&mut self) -> Turn {
         Turn::Challenge(Vec::new())

@@ -18,7 +18,7 @@ enum State {
     Asked(Opening),
     Challenged(Box<Challenged>),
     /// SMTP and POP3 carry no data with a success, so our proof goes out as a challenge, and the
-    /// client answers with nothing (RFC 4422 §3.6, RFC 4954 §4).
+    /// client answers with nothing (RFC 4422 §3, RFC 4954 §4).
     Proven(Identity),
     Over,
 }
