@@ -58,7 +58,7 @@ async fn converse(host: Arc<Host>, mut stream: TcpStream, peer: SocketAddr, admi
     let policy = host.policy();
     let transcript = host.transcript(Protocol::Pop3, &stream, peer);
     let mut handler = Pop3Session::new(&host, policy, peer);
-    let timestamp = handler.timestamp();
+    let timestamp = handler.timestamp().await;
     let settings = handler.policy.pop3.clone();
     let mut session = Session::new(settings, timestamp, host.clock.now());
     let clock = &*host.clock;
@@ -91,12 +91,16 @@ impl<'a> Pop3Session<'a> {
         Pop3Session { host, policy, number, peer, maildrop: None, retrieved: 0, end: "peer closed" }
     }
 
-    /// The greeting's timestamp: never twice the same (RFC 1939 §7 APOP).
-    fn timestamp(&self) -> Option<String> {
+    /// The greeting's timestamp: never twice the same (RFC 1939 §7 APOP). Not given where nobody has a
+    /// secret: many clients (curl, mpop) take APOP wherever it is offered, and then can't log in.
+    async fn timestamp(&self) -> Option<String> {
         let policy = &self.policy;
+        if !policy.config.pop3.apop || !self.host.store.has_apop_accounts().await.unwrap_or(false) {
+            return None;
+        }
         let random = self.host.entropy.next_u64();
         let hostname = policy.config.hostname.to_ascii();
-        policy.config.pop3.apop.then(|| format!("<{:x}.{random:x}@{hostname}>", self.number))
+        Some(format!("<{:x}.{random:x}@{hostname}>", self.number))
     }
 
     fn finish(self) {

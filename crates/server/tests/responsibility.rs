@@ -69,6 +69,9 @@ impl Store for Gated {
     async fn accounts(&self) -> Result<Vec<Account>, StoreError> {
         self.inner.accounts().await
     }
+    async fn has_apop_accounts(&self) -> Result<bool, StoreError> {
+        self.inner.has_apop_accounts().await
+    }
     async fn aliases(&self) -> Result<Vec<Alias>, StoreError> {
         self.inner.aliases().await
     }

@@ -28,6 +28,8 @@ pub(crate) struct Directory {
     account_ids: BTreeMap<String, AccountId>,
     aliases: BTreeMap<String, Alias>,
     removed_accounts: BTreeSet<AccountId>,
+    /// How many accounts have an APOP secret.
+    apop_accounts: usize,
 }
 
 impl Directory {
@@ -57,6 +59,10 @@ impl Directory {
 
     pub(crate) fn accounts(&self) -> impl Iterator<Item = &Account> {
         self.account_ids.values().filter_map(|id| self.accounts.get(id))
+    }
+
+    pub(crate) fn has_apop_accounts(&self) -> bool {
+        self.apop_accounts > 0
     }
 
     pub(crate) fn aliases(&self) -> impl Iterator<Item = &Alias> {
@@ -101,6 +107,7 @@ impl Directory {
             DirectoryChange::PutAccount(account) => {
                 self.drop_account(account.id);
                 self.account_ids.insert(mailbox_key(&account.address), account.id);
+                self.apop_accounts += usize::from(account.apop_secret.is_some());
                 self.accounts.insert(account.id, account);
             }
             DirectoryChange::RemoveAccount(id) => {
@@ -119,6 +126,7 @@ impl Directory {
     fn drop_account(&mut self, id: AccountId) {
         if let Some(account) = self.accounts.remove(&id) {
             self.account_ids.remove(&mailbox_key(&account.address));
+            self.apop_accounts -= usize::from(account.apop_secret.is_some());
         }
     }
 }

@@ -173,6 +173,10 @@ impl Store for MemoryStore {
         Ok(self.state().directory.accounts().cloned().collect())
     }
 
+    async fn has_apop_accounts(&self) -> Result<bool, StoreError> {
+        Ok(self.state().directory.has_apop_accounts())
+    }
+
     async fn aliases(&self) -> Result<Vec<Alias>, StoreError> {
         Ok(self.state().directory.aliases().cloned().collect())
     }

@@ -226,6 +226,8 @@ pub trait Store: Send + Sync + 'static {
     async fn domains(&self) -> Result<Vec<DomainSettings>, StoreError>;
     /// All accounts, by address.
     async fn accounts(&self) -> Result<Vec<Account>, StoreError>;
+    /// Whether any account has an APOP secret. At once: every POP3 greeting asks.
+    async fn has_apop_accounts(&self) -> Result<bool, StoreError>;
     /// All aliases and lists, by address.
     async fn aliases(&self) -> Result<Vec<Alias>, StoreError>;
     /// Changes the directory. An address has one account or one alias: `Conflict` otherwise.

@@ -146,7 +146,7 @@ section! {
     Pop3 {
         /// How long a client may be silent (RFC 1939 §3: at least 10m).
         idle_timeout: Period = Period::minutes(10),
-        /// Offer APOP to accounts that have a shared secret.
+        /// Offer APOP, as soon as an account has a shared secret (`posta account apop`).
         apop: bool = true,
         /// Commands that fail before a session is ended.
         errors_max: u32 = 20,

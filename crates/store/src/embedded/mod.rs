@@ -224,6 +224,10 @@ impl Store for EmbeddedStore {
         Ok(self.core().directory().accounts().cloned().collect())
     }
 
+    async fn has_apop_accounts(&self) -> Result<bool, StoreError> {
+        Ok(self.core().directory().has_apop_accounts())
+    }
+
     async fn aliases(&self) -> Result<Vec<Alias>, StoreError> {
         Ok(self.core().directory().aliases().cloned().collect())
     }
