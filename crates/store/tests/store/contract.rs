@@ -5,9 +5,11 @@ use bytes::Bytes;
 use posta_address::Domain;
 use posta_journal::Fate;
 use posta_store::{
-    Alias, AliasKind, Attempt, DirectoryChange, DomainSettings, LocalDelivery, QueueChange, QueueId, Store,
-    StoreError, Tally, Usage,
+    Account, Alias, AliasKind, Attempt, DirectoryChange, DomainSettings, LocalDelivery, QueueChange, QueueId,
+    Store, StoreError, Tally, Usage,
 };
+
+use posta_wire::Secret;
 
 /// Each name is a function below, run against both forms.
 macro_rules! contract {
@@ -37,6 +39,7 @@ contract! {
     an_address_belongs_to_one
     a_removed_account_is_gone_for_ever
     account_ids_are_never_given_out_twice
+    apop_is_known_of_as_long_as_somebody_has_a_secret
     a_message_is_in_every_maildrop_it_was_delivered_to
     contents_of_all_sizes_come_back
     a_dropped_writer_leaves_nothing
@@ -139,6 +142,23 @@ async fn account_ids_are_never_given_out_twice(store: &dyn Store) {
     let far = account(posta_store::AccountId(second.0 + 1000), "far@north.example");
     store.change_directory(DirectoryChange::PutAccount(far)).await.unwrap();
     assert!(store.new_account_id().0 > second.0 + 1000);
+}
+
+async fn apop_is_known_of_as_long_as_somebody_has_a_secret(store: &dyn Store) {
+    let bob = add_account(store, "bob@north.example").await;
+    assert!(!store.has_apop_accounts().await.unwrap());
+    let with_secret =
+        Account { apop_secret: Some(Secret::new("tanstaaf")), ..account(bob, "bob@north.example") };
+    for _ in 0..2 {
+        store.change_directory(DirectoryChange::PutAccount(with_secret.clone())).await.unwrap();
+        assert!(store.has_apop_accounts().await.unwrap());
+    }
+    let ann = Account { id: store.new_account_id(), address: mailbox("ann@north.example"), ..with_secret };
+    store.change_directory(DirectoryChange::PutAccount(ann.clone())).await.unwrap();
+    store.change_directory(DirectoryChange::PutAccount(account(bob, "bob@north.example"))).await.unwrap();
+    assert!(store.has_apop_accounts().await.unwrap());
+    store.change_directory(DirectoryChange::RemoveAccount(ann.id)).await.unwrap();
+    assert!(!store.has_apop_accounts().await.unwrap());
 }
 
 async fn a_message_is_in_every_maildrop_it_was_delivered_to(store: &dyn Store) {
