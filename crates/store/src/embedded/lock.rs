@@ -2,10 +2,17 @@
 
 use crate::StoreError;
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::Duration;
+
+/// How often, and after which pauses, a lock that somebody has is asked for again: an operator's command
+/// has it for a moment, and so does a child process between its birth and its program.
+const WAITS: u32 = 20;
+const WAIT: Duration = Duration::from_millis(50);
 
 /// Held until it is dropped, or the process ends in whatever way.
 #[derive(Debug)]
@@ -27,9 +34,17 @@ impl LockFile {
             .mode(0o600)
             .open(path)
             .map_err(|error| failed(&error))?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        let mut taken = flock(&file, FlockOperation::NonBlockingLockExclusive);
+        for _ in 0..WAITS {
+            if taken != Err(Errno::WOULDBLOCK) {
+                break;
+            }
+            std::thread::sleep(WAIT);
+            taken = flock(&file, FlockOperation::NonBlockingLockExclusive);
+        }
+        match taken {
             Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => {
+            Err(Errno::WOULDBLOCK) => {
                 let mut holder = String::new();
                 let _ = (&mut file).take(32).read_to_string(&mut holder);
                 return Err(StoreError::Failed(format!(

@@ -12,7 +12,7 @@ use super::applier::Item;
 use super::core::Core;
 use super::fact::Fact;
 use super::record::{HEADER_OCTETS, Header, TRAILER_OCTETS, seed};
-use super::rewriting::{Rewriting, Step};
+use super::rewriting::{Candidates, Rewriting, Step};
 use super::volume::{Record, new_header};
 use crate::limits::RECORD_META_OCTETS_MAX;
 use crate::{AccountId, DirectoryChange, QueueId, StoreError};
@@ -93,7 +93,7 @@ pub(super) enum Request {
     Write(Draft, Ack),
     Abandon(QueueId),
     /// A small step of rewriting; between batches, so that it sees all before it and nothing after.
-    Rewrite(oneshot::Sender<Result<Step, StoreError>>),
+    Rewrite(Candidates, oneshot::Sender<Result<Step, StoreError>>),
 }
 
 /// The way to the thread.
@@ -217,8 +217,8 @@ impl LogWriter {
                         let _ = self.sync();
                         core.applier.push([Item::Abandon(id)]);
                     }
-                    Request::Rewrite(done) => {
-                        let _ = done.send(self.rewrite_step());
+                    Request::Rewrite(candidates, done) => {
+                        let _ = done.send(self.rewrite_step(&candidates));
                     }
                 }
             }

@@ -44,6 +44,7 @@ use self::core::Core;
 use self::fact::Fact;
 use self::lock::LockFile;
 use self::log::{Draft, Effect};
+use self::rewriting::Candidates;
 use crate::limits::CHANGES_PER_RECORD_MAX;
 use crate::queue_entry::check_changes;
 use crate::{
@@ -130,7 +131,7 @@ impl EmbeddedStore {
 
     /// Gives back what space can be given back now, at once.
     pub async fn maintain(&self) -> Result<Maintained, StoreError> {
-        self.run_blocking(|core| upkeep::round(core, || false)).await
+        self.run_blocking(|core| upkeep::round(core, &Candidates::All, || false)).await
     }
 
     /// As [`Self::maintain`], in small steps; `break_off` is asked after each whether that is enough.
@@ -138,7 +139,7 @@ impl EmbeddedStore {
         &self,
         break_off: impl FnMut() -> bool + Send + 'static,
     ) -> Result<Maintained, StoreError> {
-        self.run_blocking(|core| upkeep::round(core, break_off)).await
+        self.run_blocking(|core| upkeep::round(core, &Candidates::All, break_off)).await
     }
 
     /// Checks volumes and index; mail goes on meanwhile.

@@ -20,12 +20,31 @@ use crate::{AccountId, DirectoryChange, QueueId, StoreError};
 use bytes::Bytes;
 use std::collections::HashSet;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 use tokio::sync::oneshot;
 
 /// Octets that one step writes, about.
 const STEP_OCTETS: usize = 1024 * 1024;
 /// Records that one step looks at.
 const STEP_RECORDS: usize = 1024;
+
+/// Which volumes may be rewritten now.
+#[derive(Debug, Clone)]
+pub(super) enum Candidates {
+    /// Whichever is mostly dead.
+    All,
+    /// Of those, only these.
+    Of(Arc<HashSet<u64>>),
+}
+
+impl Candidates {
+    fn include(&self, volume: u64) -> bool {
+        match self {
+            Candidates::All => true,
+            Candidates::Of(volumes) => volumes.contains(&volume),
+        }
+    }
+}
 
 /// A volume being rewritten.
 pub(super) struct Rewriting {
@@ -67,10 +86,10 @@ impl Gathered {
 
 impl LogWriter {
     /// One step.
-    pub(super) fn rewrite_step(&mut self) -> Result<Step, StoreError> {
+    pub(super) fn rewrite_step(&mut self, candidates: &Candidates) -> Result<Step, StoreError> {
         self.sync()?;
         self.core.applier.catch_up(self.sequence())?;
-        let Some(rewriting) = self.rewriting.take() else { return self.choose() };
+        let Some(rewriting) = self.rewriting.take() else { return self.choose(candidates) };
         let volume = rewriting.volume;
         // Kept only if the step succeeds: else all begins anew, and what was moved already is passed over.
         let (step, rewriting) = match self.step(rewriting) {
@@ -82,7 +101,7 @@ impl LogWriter {
     }
 
     /// Unlinks what can go, or chooses what to rewrite.
-    fn choose(&mut self) -> Result<Step, StoreError> {
+    fn choose(&mut self, candidates: &Candidates) -> Result<Step, StoreError> {
         let rows = self.core.ask_blocking(|index| index.volumes())?;
         if let Some((number, drained)) = rows.iter().find_map(|row| Some((row.number, row.drained?))) {
             return self.unlink(number, drained);
@@ -92,7 +111,7 @@ impl LogWriter {
         for row in rows {
             let sealed = row.number < self.volume && self.existing.contains(&row.number);
             let damaged = damage.iter().any(|(volume, ..)| *volume == row.number);
-            if !sealed || damaged || !self.is_mostly_dead(&row, first)? {
+            if !sealed || damaged || !candidates.include(row.number) || !self.is_mostly_dead(&row, first)? {
                 continue;
             }
             // Contents that are still arriving stay where they are.

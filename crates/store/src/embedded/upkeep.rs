@@ -4,9 +4,10 @@ use super::applier::Item;
 use super::core::Core;
 use super::index::beside;
 use super::log::Request;
-use super::rewriting::Step;
+use super::rewriting::{Candidates, Step};
 use super::volume::Range;
 use crate::StoreError;
+use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -50,20 +51,36 @@ impl Stop {
 
 /// The thread's work, until the store stops.
 pub(super) fn run(core: &Arc<Core>, stop: &Stop, interval: Duration) {
+    let mut live_before = HashMap::new();
     while !stop.wait(interval) {
         if core.check_failure().is_err() {
             return;
         }
         // Throttled: mail comes first.
         let rest = || stop.wait(core.settings.upkeep_rest);
-        if let Err(error) = round(core, rest) {
+        let worked = at_rest(core, &mut live_before).and_then(|candidates| round(core, &candidates, rest));
+        if let Err(error) = worked {
             tracing::warn!(%error, "upkeep could not be finished");
         }
     }
 }
 
+/// Volumes of which nothing has died since the round before. Of the others (mail that is relayed as
+/// quickly as it comes) the rest will be gone in a moment by itself, and would be moved for nothing.
+fn at_rest(core: &Core, live_before: &mut HashMap<u64, u64>) -> Result<Candidates, StoreError> {
+    let rows = core.ask_blocking(|index| index.volumes())?;
+    let live: HashMap<u64, u64> = rows.iter().map(|row| (row.number, row.live)).collect();
+    let before = std::mem::replace(live_before, live);
+    let unchanged = rows.iter().filter(|row| before.get(&row.number) == Some(&row.live));
+    Ok(Candidates::Of(Arc::new(unchanged.map(|row| row.number).collect())))
+}
+
 /// One round; `rest` is called between steps and says whether to break off.
-pub(super) fn round(core: &Core, mut rest: impl FnMut() -> bool) -> Result<Maintained, StoreError> {
+pub(super) fn round(
+    core: &Core,
+    candidates: &Candidates,
+    mut rest: impl FnMut() -> bool,
+) -> Result<Maintained, StoreError> {
     let _upkeep = core.upkeep.lock().unwrap_or_else(PoisonError::into_inner);
     let mut maintained = Maintained::default();
     let wal = std::fs::metadata(beside(&core.index_path, "-wal")).map_or(0, |metadata| metadata.len());
@@ -81,7 +98,7 @@ pub(super) fn round(core: &Core, mut rest: impl FnMut() -> bool) -> Result<Maint
         // Before the log writer waits for it.
         core.applier.catch_up(core.durable.load(std::sync::atomic::Ordering::Acquire))?;
         let (done, stepped) = oneshot::channel();
-        core.log.push(Request::Rewrite(done));
+        core.log.push(Request::Rewrite(candidates.clone(), done));
         let step = stepped.blocking_recv().map_err(|_| StoreError::Failed("the store was closed".into()))?;
         match step? {
             Step::Idle => return Ok(maintained),
