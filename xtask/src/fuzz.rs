@@ -33,6 +33,10 @@ pub struct Options {
     /// How long each runs
     #[arg(long, default_value_t = 60)]
     seconds: u32,
+    /// Where chance begins; the same number tries the same inputs (CI, which must not find something
+    /// else each time), without it each run tries others
+    #[arg(long, default_value_t = 0)]
+    seed: u32,
 }
 
 /// Builds and runs the targets, and prints a line for each.
@@ -47,7 +51,7 @@ pub fn run(options: &Options) -> Result<()> {
     let programs = build(root)?;
     println!("fuzz: {} targets, {} s each, {AT_A_TIME} at a time", targets.len(), options.seconds);
     let waiting = Mutex::new(targets.iter());
-    let work = || work_off(&waiting, |target| run_target(root, &programs, target, options.seconds));
+    let work = || work_off(&waiting, |target| run_target(root, &programs, target, options));
     let failures: Vec<String> = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..AT_A_TIME).map(|_| scope.spawn(work)).collect();
         workers.into_iter().flat_map(|worker| worker.join().expect("a worker does not panic")).collect()
@@ -113,7 +117,7 @@ fn build(root: &Path) -> Result<PathBuf> {
 }
 
 /// Runs one target; what to say of it, or what it found.
-fn run_target(root: &Path, programs: &Path, target: &str, seconds: u32) -> Result<String> {
+fn run_target(root: &Path, programs: &Path, target: &str, options: &Options) -> Result<String> {
     let folder = root.join("target/fuzz-corpus").join(target);
     for name in ["found", "seeds", "crashes"] {
         fs::create_dir_all(folder.join(name))?;
@@ -124,7 +128,8 @@ fn run_target(root: &Path, programs: &Path, target: &str, seconds: u32) -> Resul
     let program = programs.join(target);
     let status = Command::new(&program)
         .args(LIMITS)
-        .arg(format!("-max_total_time={seconds}"))
+        .arg(format!("-max_total_time={}", options.seconds))
+        .arg(format!("-seed={}", options.seed))
         .arg("-print_final_stats=1")
         .arg(format!("-artifact_prefix={}/", folder.join("crashes").display()))
         .args([folder.join("found"), folder.join("seeds")])
