@@ -1,6 +1,6 @@
 //! What the targets of sessions share: a session driven by given octets that come in given pieces.
 
-use posta_wire::{Conversation, Output};
+use posta_wire::{Conversation, Output, TlsFailure};
 use std::time::Instant;
 
 /// Splits the last three octets off an input: choices, and the sizes of pieces. They stand at the end
@@ -70,6 +70,7 @@ pub fn drive<S: Conversation>(
                     session.handle_answer(answer, now);
                 }
                 Output::Event(event) => driver.event(event),
+                Output::StartTls => session.handle_tls_failed(TlsFailure::NotConfigured, now),
                 Output::Close => {
                     assert!(session.poll_output().is_none(), "something comes after the end");
                     assert!(session.poll_timeout().is_none(), "something is waited for after the end");

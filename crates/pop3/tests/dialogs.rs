@@ -156,6 +156,7 @@ impl Stage {
                 }
                 Output::Event(_) => {}
                 Output::Close => self.closed = true,
+                Output::StartTls => panic!("nobody began TLS"),
             }
         }
     }

@@ -76,6 +76,7 @@ impl Maildrop {
                 Output::Event(server::Event::Retrieved { index }) => self.retrieved.push(index),
                 Output::Event(server::Event::Ended { reason }) => self.ended.push(reason),
                 Output::Close => return (sent, true),
+                Output::StartTls => panic!("nobody began TLS"),
             }
         }
         (sent, false)
@@ -257,6 +258,7 @@ fn talk(
                     client.handle_answer(requests.next().unwrap_or(Request::Quit), now);
                 }
                 Output::Close => return events,
+                Output::StartTls => panic!("nobody began TLS"),
             }
         }
         let offered = to_client.len().min(cut);
@@ -392,6 +394,7 @@ fn hear(words: &str, request: Request) -> Vec<client::Event> {
                     None => return events,
                 },
                 Output::Close => return events,
+                Output::StartTls => panic!("nobody began TLS"),
             }
         }
         let taken = client.handle_input(rest, now);

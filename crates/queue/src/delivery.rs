@@ -359,7 +359,8 @@ async fn converse(shared: &Arc<Shared>, mut connection: Connection, mut stream: 
     let clock = shared.clock.as_ref();
     let stopping = shared.stopping();
     let driven =
-        drive(&mut session, &mut connection, stream.as_mut(), clock, transcript.as_deref(), stopping).await;
+        drive(&mut session, &mut connection, stream.as_mut(), None, clock, transcript.as_deref(), stopping)
+            .await;
     tracing::debug!(peer = %connection.peer, ?driven, "delivery connection over");
     let (is_ready, was_stale) = (connection.is_ready, connection.was_stale);
     let (job, failure) = connection.end();

@@ -12,14 +12,16 @@ use crate::{
     Clock, Stream,
     limits::{GATHER_OCTETS_MAX, LINGER_MAX, LINGER_OCTETS_MAX, READ_OCTETS_MAX},
     outgoing::Outgoing,
+    tls::{TlsEnd, handshake},
 };
 use async_trait::async_trait;
-use posta_wire::{Conversation, Output};
+use posta_wire::{Conversation, Output, TlsFacts, TlsFailure};
 use std::{
     future::{Future, poll_fn},
     io,
     mem::MaybeUninit,
     pin::{Pin, pin},
+    sync::Arc,
     task::{Context, Poll},
     time::Instant,
 };
@@ -43,6 +45,10 @@ pub trait Transcript: Send + Sync {
     fn sent(&self, octets: &[u8]);
     /// Octets that came from the peer.
     fn received(&self, octets: &[u8]);
+    /// From here on the octets pass inside TLS; they are still shown as they are said.
+    fn secured(&self, facts: &TlsFacts) {
+        let _ = facts;
+    }
     /// The connection ended.
     fn closed(&self);
 }
@@ -64,10 +70,13 @@ pub enum Driven {
 /// that finds them and go straight into the session; only what it does not take is kept. Replies to
 /// pipelined commands leave together (RFC 2920 §3.2). While a question is open nothing is read, which
 /// is what holds back a fast sender. When `shutdown` turns true the session is told.
+///
+/// `tls` is our end for a session that starts TLS.
 pub async fn drive<C, H>(
     conversation: &mut C,
     handler: &mut H,
     stream: &mut dyn Stream,
+    tls: Option<&TlsEnd>,
     clock: &dyn Clock,
     transcript: Option<&dyn Transcript>,
     shutdown: tokio::sync::watch::Receiver<bool>,
@@ -80,8 +89,14 @@ where
     H: Handler<C>,
 {
     let driven = {
-        let mut line =
-            Line { stream, clock, transcript, outgoing: Outgoing::default(), left_over: LeftOver::default() };
+        let mut line = Line {
+            channel: Channel::Clear(stream),
+            tls,
+            clock,
+            transcript,
+            outgoing: Outgoing::default(),
+            left_over: LeftOver::default(),
+        };
         match converse(conversation, handler, &mut line, shutdown).await {
             Ok(driven) => driven,
             Err(error) => {
@@ -98,9 +113,20 @@ where
     driven
 }
 
+/// What octets pass through.
+enum Channel<'a> {
+    /// As they are.
+    Clear(&'a mut dyn Stream),
+    /// In TLS, whose state is not small: boxed, so that connections without it don't carry it.
+    Secured(Box<dyn Stream + 'a>),
+    /// Nothing may pass any more: a handshake failed.
+    Lost,
+}
+
 /// One connection: the stream and what lies on our side of it.
 struct Line<'a> {
-    stream: &'a mut dyn Stream,
+    channel: Channel<'a>,
+    tls: Option<&'a TlsEnd>,
     clock: &'a dyn Clock,
     transcript: Option<&'a dyn Transcript>,
     outgoing: Outgoing,
@@ -229,6 +255,14 @@ where
                 conversation.handle_answer(answer, line.clock.now());
             }
             Output::Event(event) => handler.event(event).await,
+            // Once in a connection: its future is not part of every connection's.
+            Output::StartTls => match Box::pin(line.start_tls()).await {
+                Ok(facts) => conversation.handle_tls(Arc::new(facts), line.clock.now()),
+                Err(failure) => {
+                    conversation.handle_tls_failed(failure.clone(), line.clock.now());
+                    return Err(io::Error::new(io::ErrorKind::ConnectionAborted, failure));
+                }
+            },
             Output::Close => return Ok(true),
         }
     }
@@ -243,7 +277,7 @@ where
 {
     while let Some(output) = conversation.poll_output() {
         match output {
-            Output::Send(_) => {}
+            Output::Send(_) | Output::StartTls => {}
             Output::Ask(question) => {
                 let answer = handler.answer(question).await;
                 conversation.handle_answer(answer, clock.now());
@@ -254,7 +288,39 @@ where
     }
 }
 
-impl Line<'_> {
+impl<'a> Line<'a> {
+    fn stream(&mut self) -> io::Result<&mut dyn Stream> {
+        match &mut self.channel {
+            Channel::Clear(stream) => Ok(&mut **stream),
+            Channel::Secured(stream) => Ok(&mut **stream),
+            Channel::Lost => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    /// Says what is to be said in the clear, then shakes hands. Whoever spoke on in the clear is not
+    /// heard: what we hold of it may have been put there to be taken for words said inside TLS.
+    async fn start_tls(&mut self) -> Result<TlsFacts, TlsFailure> {
+        let failed = |error: io::Error| TlsFailure::Handshake(error.to_string());
+        if !self.left_over.is_empty() {
+            self.channel = Channel::Lost;
+            return Err(TlsFailure::ClearTextBehind);
+        }
+        let Some(end) = self.tls else {
+            self.channel = Channel::Lost;
+            return Err(TlsFailure::NotConfigured);
+        };
+        self.flush().await.map_err(failed)?;
+        let Channel::Clear(stream) = std::mem::replace(&mut self.channel, Channel::Lost) else {
+            return Err(TlsFailure::Handshake("the connection has TLS already".to_owned()));
+        };
+        let (secured, facts): (Box<dyn Stream + 'a>, _) = handshake(end, stream).await?;
+        self.channel = Channel::Secured(secured);
+        if let Some(transcript) = self.transcript {
+            transcript.secured(&facts);
+        }
+        Ok(facts)
+    }
+
     /// Gives the session what it left earlier; whether it took any.
     fn offer_left_over<C: Conversation>(&mut self, conversation: &mut C) -> bool {
         let rest = &self.left_over.octets[self.left_over.taken..];
@@ -279,8 +345,17 @@ impl Line<'_> {
     ) -> Poll<io::Result<Woken>> {
         let mut space = [const { MaybeUninit::<u8>::uninit() }; READ_OCTETS_MAX];
         let mut buffer = ReadBuf::uninit(&mut space);
-        match Pin::new(&mut *self.stream).poll_read(cx, &mut buffer) {
+        let stream = match self.stream() {
+            Ok(stream) => Pin::new(stream),
+            Err(error) => return Poll::Ready(Err(error)),
+        };
+        match stream.poll_read(cx, &mut buffer) {
             Poll::Pending => Poll::Pending,
+            // TLS that was not closed properly. Mail's protocols say themselves where something ends, so
+            // nothing half can be taken for whole.
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Poll::Ready(Ok(Woken::EndOfInput))
+            }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Ready(Ok(())) if buffer.filled().is_empty() => Poll::Ready(Ok(Woken::EndOfInput)),
             Poll::Ready(Ok(())) => {
@@ -299,7 +374,12 @@ impl Line<'_> {
         if self.outgoing.is_empty() {
             return Ok(());
         }
-        self.outgoing.write_to(self.stream, self.transcript).await
+        let stream: &mut dyn Stream = match &mut self.channel {
+            Channel::Clear(stream) => &mut **stream,
+            Channel::Secured(stream) => &mut **stream,
+            Channel::Lost => return Err(io::ErrorKind::NotConnected.into()),
+        };
+        self.outgoing.write_to(stream, self.transcript).await
     }
 
     /// The last words, then the end: our side is closed first, and what the peer still sends is read
@@ -307,7 +387,7 @@ impl Line<'_> {
     /// our last reply with it.
     async fn finish(&mut self) -> io::Result<()> {
         self.flush().await?;
-        self.stream.shutdown().await?;
+        self.stream()?.shutdown().await?;
         if !self.left_over.is_empty() || self.discard_input().await {
             let linger = async { while self.discard_input_pending().await {} };
             // Rare, so its future is not part of every connection's.
@@ -337,8 +417,8 @@ impl Line<'_> {
     fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
         let mut space = [const { MaybeUninit::<u8>::uninit() }; READ_OCTETS_MAX];
         let mut buffer = ReadBuf::uninit(&mut space);
-        let stream: Pin<&mut dyn Stream> = Pin::new(&mut *self.stream);
-        stream.poll_read(cx, &mut buffer).map(|_| buffer.filled().len())
+        let Ok(stream) = self.stream() else { return Poll::Ready(0) };
+        Pin::new(stream).poll_read(cx, &mut buffer).map(|_| buffer.filled().len())
     }
 }
 

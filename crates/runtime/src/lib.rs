@@ -1,4 +1,4 @@
-//! Sockets and timers: the one loop that drives a [`posta_wire::Conversation`], and the seam to the
+//! Sockets, timers and TLS: the one loop that drives a [`posta_wire::Conversation`], and the seam to the
 //! world (network, clock, entropy) with forms that a simulation can replace.
 
 mod drive;
@@ -6,6 +6,7 @@ pub mod limits;
 mod listen;
 mod outgoing;
 mod peers;
+pub mod tls;
 mod world;
 
 pub use drive::{Driven, Handler, Transcript, drive};

@@ -16,6 +16,10 @@ pub const GATHER_PIECES_MAX: usize = 16;
 /// three minutes for a block of data; we are as patient as its most patient command (5 minutes).
 pub const WRITE_STALL_MAX: Duration = Duration::from_secs(300);
 
+/// How long a TLS handshake may take. RFC 3207 names no limit; a command may take five minutes, but here
+/// nobody has to think.
+pub const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(60);
+
 /// After we closed: how long and how much we still read, so that the kernel does not answer with a
 /// reset that would destroy our last reply on its way.
 pub const LINGER_MAX: Duration = Duration::from_secs(2);

@@ -116,7 +116,7 @@ fn run(mut letters: Letters, buffer: usize) -> Run {
     let tape = Arc::new(Tape::default());
     let ours_tape = tape.clone();
     let task = tokio::spawn(async move {
-        drive(&mut letters, &mut answers, &mut ours, &SystemClock, Some(&*ours_tape), stopping).await
+        drive(&mut letters, &mut answers, &mut ours, None, &SystemClock, Some(&*ours_tape), stopping).await
     });
     Run { peer, stop, events, tape, task }
 }

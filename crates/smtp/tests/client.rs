@@ -71,6 +71,7 @@ impl Run {
                     };
                     self.session.handle_answer(answer, self.now);
                 }
+                Output::StartTls => panic!("nobody began TLS"),
                 Output::Ask(Question::Content) => {
                     let answer = match self.chunks.pop_front() {
                         Some(chunk) => Answer::Chunk(chunk),

@@ -213,6 +213,7 @@ impl Run<'_> {
             self.drain();
         }
         self.now = until;
+                Output::StartTls => panic!("nobody began TLS"),
     }
 
     /// What the line says must have happened.

@@ -60,6 +60,7 @@ impl Server {
                     self.events.push(event);
                 }
                 Output::Close => self.closed = true,
+                Output::StartTls => panic!("nobody began TLS"),
                 Output::Ask(question) => {
                     self.asked.push(format!("{question:?}"));
                     let reply = self.decide(question);
@@ -353,6 +354,7 @@ impl Talk {
                             self.chunks = chunks.into_iter();
                             client::Answer::Transaction(transaction)
                         }
+                Output::StartTls => panic!("nobody began TLS"),
                         None => client::Answer::Quit,
                     };
                     self.client.handle_answer(answer, self.now);
@@ -536,6 +538,7 @@ proptest! {
                             reverse_path: "<>".parse().expect("a path"),
                             recipients: vec!["<b@x.example>".parse().expect("a path"), "<c@x.example>".parse().expect("a path")],
                             facts: ContentFacts::of(b"x\r\n").0,
+                    Output::StartTls => panic!("nobody began TLS"),
                             smtputf8: false,
                         }), now);
                     }

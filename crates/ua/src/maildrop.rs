@@ -49,7 +49,8 @@ impl Maildrop {
             let mut session = Session::new(settings, clock.now());
             let mut relay = Relay { requests: request_receiver, events: event_sender };
             let (_running, shutdown) = tokio::sync::watch::channel(false);
-            drive(&mut session, &mut relay, &mut *stream, &*clock, transcript.as_deref(), shutdown).await;
+            drive(&mut session, &mut relay, &mut *stream, None, &*clock, transcript.as_deref(), shutdown)
+                .await;
         });
         let mut maildrop = Maildrop { requests, events, task };
         match maildrop.events.recv().await {

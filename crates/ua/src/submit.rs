@@ -30,7 +30,8 @@ pub async fn submit(
     let mut session = Session::new(settings, outside.clock.now());
     let mut sender = Sender { letter, begun: 0, offset: 0, outcomes: Vec::new(), failure: None };
     let (_running, shutdown) = tokio::sync::watch::channel(false);
-    let driven = drive(&mut session, &mut sender, &mut *stream, &*outside.clock, transcript, shutdown).await;
+    let driven =
+        drive(&mut session, &mut sender, &mut *stream, None, &*outside.clock, transcript, shutdown).await;
     sender.outcomes(driven)
 }
 
@@ -45,7 +46,8 @@ pub async fn probe_submission(
     let mut session = Session::new(settings, outside.clock.now());
     let mut probe = Probe::default();
     let (_running, shutdown) = tokio::sync::watch::channel(false);
-    let driven = drive(&mut session, &mut probe, &mut *stream, &*outside.clock, transcript, shutdown).await;
+    let driven =
+        drive(&mut session, &mut probe, &mut *stream, None, &*outside.clock, transcript, shutdown).await;
     match (probe.ready, probe.failure) {
         (Some(ready), _) => Ok(ready),
         (None, Some(failure)) => Err(SubmitError::Session(failure)),

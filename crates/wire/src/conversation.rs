@@ -1,7 +1,8 @@
 //! The one shape of all protocol sessions, both ends.
 
+use crate::{TlsFacts, TlsFailure};
 use bytes::Bytes;
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 /// A protocol session as a value: bytes, answers and the time go in; what to send, ask, report or
 /// close comes out. It never waits and never reads a clock; whoever drives it hands in `now`.
@@ -26,6 +27,18 @@ pub trait Conversation {
 
     /// Answers the open question.
     fn handle_answer(&mut self, answer: Self::Answer, now: Instant);
+
+    /// The handshake that [`Output::StartTls`] asked for is through: from here on everything is said
+    /// inside TLS. What was learnt before, in the clear, must be forgotten (RFC 3207 §4.2).
+    fn handle_tls(&mut self, facts: Arc<TlsFacts>, now: Instant) {
+        let _ = (facts, now);
+    }
+
+    /// There is no TLS, and the connection is of no more use: neither side may go on in the clear.
+    fn handle_tls_failed(&mut self, failure: TlsFailure, now: Instant) {
+        let _ = failure;
+        self.handle_closed(now);
+    }
 
     /// The peer closed its side, or the connection broke.
     fn handle_closed(&mut self, now: Instant);
@@ -52,6 +65,10 @@ pub enum Output<Q, E> {
     Ask(Q),
     /// Note this.
     Event(E),
+    /// What was to be sent has been said: begin TLS. The session takes no input until
+    /// [`Conversation::handle_tls`]; octets that the driver holds by then came in the clear, and end the
+    /// connection.
+    StartTls,
     /// Close the connection; nothing follows.
     Close,
 }

@@ -12,7 +12,9 @@ pub mod sasl;
 mod secret;
 
 pub use content::{ContentFacts, ContentScan, LineFaults};
+mod tls;
 pub use conversation::{Conversation, Output};
 pub use dot::{Decoded, DotDecoder, DotEncoder};
 pub use line::{Line, LineReader};
 pub use secret::Secret;
+pub use tls::{PeerCertificate, TlsFacts, TlsFailure, TlsVersion};

@@ -62,7 +62,7 @@ async fn converse(host: Arc<Host>, mut stream: TcpStream, peer: SocketAddr, admi
     let mut session = Session::new(policy.smtp.clone(), host.clock.now());
     let mut handler = SmtpSession::new(&host, policy, peer);
     let clock = &*host.clock;
-    drive(&mut session, &mut handler, &mut stream, clock, transcript.as_deref(), stopping).await;
+    drive(&mut session, &mut handler, &mut stream, None, clock, transcript.as_deref(), stopping).await;
     handler.finish();
     drop(admission);
 }

@@ -55,7 +55,7 @@ pub(crate) async fn smtp_server(post: Arc<Post>) -> Endpoint {
                 let mut session = smtp::Session::new(settings.clone(), Instant::now());
                 let mut handler = SmtpHandler { settings, post, open: Accepted::default() };
                 let (_running, shutdown) = tokio::sync::watch::channel(false);
-                drive(&mut session, &mut handler, &mut stream, &SystemClock, None, shutdown).await;
+                drive(&mut session, &mut handler, &mut stream, None, &SystemClock, None, shutdown).await;
             });
         }
     });
@@ -120,7 +120,7 @@ pub(crate) async fn pop3_server(post: Arc<Post>) -> Endpoint {
                 let snapshot = post.messages.lock().expect("whole").clone();
                 let mut handler = Pop3Handler { post, snapshot };
                 let (_running, shutdown) = tokio::sync::watch::channel(false);
-                drive(&mut session, &mut handler, &mut stream, &SystemClock, None, shutdown).await;
+                drive(&mut session, &mut handler, &mut stream, None, &SystemClock, None, shutdown).await;
             });
         }
     });
