@@ -2,6 +2,7 @@
 //! as there are any for the destination.
 
 use crate::{
+    conversion::{Conversion, Converted, convert},
     delivery::Job,
     limits::CONTENT_CHUNK_OCTETS,
     outcome::{Obstacle, PeerName},
@@ -28,6 +29,10 @@ pub(crate) struct Connection {
     pub(crate) job: Option<Job>,
     /// Octets of its content already sent.
     offset: u64,
+    /// Its content made 7bit, if this host needs that.
+    converted: Option<Converted>,
+    /// Whether the host offers 8BITMIME.
+    takes_8bit: bool,
     /// Messages finished over this connection.
     messages: u32,
     /// The job had a transaction here; what remains of it is for another host or connection.
@@ -59,6 +64,8 @@ impl Connection {
             has_more_hosts,
             job: Some(job),
             offset: 0,
+            converted: None,
+            takes_8bit: false,
             messages: 0,
             is_left_over: false,
             is_over: false,
@@ -80,7 +87,34 @@ impl Connection {
             return Answer::Quit;
         };
         self.offset = 0;
-        Answer::Transaction(job.transaction())
+        let mut facts = job.entry().envelope.facts;
+        if facts.has_8bit && !self.takes_8bit {
+            // Rare: boxed, to keep the connection small.
+            match Box::pin(convert(&self.shared, job.entry())).await {
+                Conversion::Done(converted) => {
+                    facts = converted.facts;
+                    self.converted = Some(converted);
+                    self.note_step(job, format!("made 7bit, because {} does not offer 8BITMIME", self.peer));
+                }
+                // The session finds that it cannot go.
+                Conversion::Impossible => {}
+                Conversion::Interrupted => {
+                    self.is_over = true;
+                    self.failure = Some(Failure { stage: Stage::Mail, fault: Fault::ContentUnreadable });
+                    return Answer::Quit;
+                }
+            }
+        }
+        Answer::Transaction(job.transaction(facts))
+    }
+
+    fn note_step(&self, job: &Job, step: String) {
+        self.shared.journal.note(JournalEvent::Routed {
+            id: job.entry().id.to_string(),
+            destination: self.destination.to_string(),
+            steps: vec![step],
+            hosts: vec![self.peer.to_string()],
+        });
     }
 
     /// The next message for this destination, waiting for one a little.
@@ -101,13 +135,7 @@ impl Connection {
                 }
             };
             if let Some(job) = self.shared.load(dispatch).await {
-                let steps = vec![format!("the connection to {} is open already", self.peer)];
-                self.shared.journal.note(JournalEvent::Routed {
-                    id: job.entry().id.to_string(),
-                    destination: self.destination.to_string(),
-                    steps,
-                    hosts: vec![self.peer.to_string()],
-                });
+                self.note_step(&job, format!("the connection to {} is open already", self.peer));
                 return Some(job);
             }
         }
@@ -115,6 +143,11 @@ impl Connection {
 
     async fn content(&mut self) -> Answer {
         let Some(job) = &self.job else { return Answer::ContentFailed };
+        if let Some(converted) = &mut self.converted {
+            let octets = &mut converted.octets;
+            let chunk = octets.split_to(octets.len().min(CONTENT_CHUNK_OCTETS));
+            return if chunk.is_empty() { Answer::EndOfContent } else { Answer::Chunk(chunk) };
+        }
         let content = &job.entry().content;
         if self.offset >= content.size_octets {
             return Answer::EndOfContent;
@@ -136,6 +169,7 @@ impl Connection {
     }
 
     async fn finish_transaction(&mut self, outcomes: Vec<RecipientOutcome>) {
+        self.converted = None;
         let Some(mut job) = self.job.take() else { return };
         let was_stale = self.messages > 0 && !outcomes.is_empty() && outcomes.iter().all(is_stale);
         if was_stale && job.may_reconnect() {
@@ -185,8 +219,9 @@ impl Handler<Session> for Connection {
 
     async fn event(&mut self, event: Event) {
         match event {
-            Event::Ready { .. } => {
+            Event::Ready { extensions, .. } => {
                 self.is_ready = true;
+                self.takes_8bit = extensions.iter().any(|extension| extension == "8BITMIME");
                 self.shared.answers(&self.destination);
             }
             Event::Done(outcomes) => self.finish_transaction(outcomes).await,

@@ -15,6 +15,7 @@ use posta_journal::Event;
 use posta_runtime::{Stream, drive};
 use posta_smtp::client::{Failure, Fault, RecipientOutcome, Session, Stage, Transaction};
 use posta_store::QueueEntry;
+use posta_wire::ContentFacts;
 use std::{io, net::SocketAddr, sync::Arc};
 
 /// Addresses of one host tried in one attempt, so that other hosts get their chance.
@@ -92,8 +93,8 @@ impl Job {
         !std::mem::replace(&mut self.has_reconnected, true)
     }
 
-    /// What the client session is told of it.
-    pub(crate) fn transaction(&self) -> Transaction {
+    /// What the client session is told of it; the facts are those of the content that will be sent.
+    pub(crate) fn transaction(&self, facts: ContentFacts) -> Transaction {
         Transaction {
             reverse_path: self.entry.envelope.reverse_path.clone(),
             recipients: self
@@ -101,7 +102,7 @@ impl Job {
                 .iter()
                 .map(|pending| ForwardPath::Mailbox(pending.mailbox.clone()))
                 .collect(),
-            facts: self.entry.envelope.facts,
+            facts,
             smtputf8: self.entry.envelope.smtputf8,
         }
     }

@@ -14,6 +14,7 @@
 //! - [`Queue`]: the service that drives them.
 
 mod connection;
+mod conversion;
 mod delivery;
 pub mod limits;
 mod outcome;

@@ -41,6 +41,12 @@ pub const SLEEP_MAX: Duration = Duration::from_secs(60);
 
 /// Octets of content read and sent at a time.
 pub const CONTENT_CHUNK_OCTETS: usize = 64 * 1024;
+/// Octets of a content that is made 7bit for a host without 8BITMIME; it lies in memory meanwhile, and a
+/// larger one bounces. RFC 5321 §4.5.3.1.7 asks for 64K octets of content.
+pub const CONVERTED_OCTETS_MAX: u64 = 32 * 1024 * 1024;
+/// Octets of such contents together, before conversion; further ones wait. What is read, its conversion
+/// and its structure make it about three times this in memory.
+pub const CONVERTED_TOGETHER_OCTETS_MAX: u64 = 64 * 1024 * 1024;
 /// Octets of a message's header section that go back with a report.
 pub const RETURNED_HEADERS_OCTETS_MAX: usize = 64 * 1024;
 /// Characters kept of what a peer said.

@@ -228,7 +228,8 @@ fn session_words(failure: &Failure) -> String {
                 .to_owned()
         }
         Fault::ExtensionMissing("8BITMIME") => {
-            "the message has 8-bit content, and the host does not offer 8BITMIME".to_owned()
+            "the message has 8-bit content that cannot be converted, and the host does not offer 8BITMIME"
+                .to_owned()
         }
         Fault::ExtensionMissing(name) => format!("the host does not offer {name}"),
         Fault::TooLarge { limit_octets } => {

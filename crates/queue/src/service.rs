@@ -1,6 +1,7 @@
 //! The queue as a service: holds the scheduler, starts workers, takes the operator's commands.
 
 use crate::{
+    conversion,
     delivery::{Job, fail_suspended, work},
     limits::{ENTRIES_CACHED_MAX, OWN_FAILURE_PAUSE, SETTLEMENTS_WAITING_MAX, SLEEP_MAX},
     outcome::{Obstacle, Outcome, PeerName},
@@ -24,7 +25,7 @@ use std::{
 };
 use thiserror::Error;
 use tokio::{
-    sync::{Notify, mpsc, oneshot, watch},
+    sync::{Notify, Semaphore, mpsc, oneshot, watch},
     task::JoinSet,
 };
 
@@ -108,6 +109,8 @@ pub(crate) struct Shared {
     pub(crate) journal: Journal,
     pub(crate) reinjection: Arc<dyn Reinjection>,
     pub(crate) settlements: mpsc::Sender<Settlement>,
+    /// Memory for contents that are made 7bit.
+    pub(crate) conversions: Arc<Semaphore>,
     transcripts: Option<TranscriptFactory>,
     state: Mutex<State>,
     /// The timer has to look again.
@@ -402,6 +405,7 @@ impl Queue {
             journal: parts.journal,
             reinjection: parts.reinjection,
             settlements,
+            conversions: conversion::memory(),
             transcripts: parts.transcripts,
             state: Mutex::new(state),
             wake: Notify::new(),

@@ -275,13 +275,84 @@ async fn ipv6_only() {
     assert_eq!(world.audit().await.relayed, 2);
 }
 
+const SIGNED: &str = "MIME-Version: 1.0\r\nContent-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\
+    Content-Transfer-Encoding: 8bit\r\n\r\n\u{e4}\r\n--b\r\n\r\nsignature\r\n--b--\r\n";
+
+/// RFC 6152 §3: for the host without 8BITMIME the content is made 7bit, for the others it is not.
+#[tokio::test(start_paused = true)]
+async fn made_7bit_for_one_host() {
+    let zone = "\
+    south.example. 60 IN A 10.0.0.1
+    west.example.  60 IN A 10.0.0.2";
+    let (old, new) = (FakeHost::new("EHLO: 250-mx\\n250 SIZE 1000"), FakeHost::new(""));
+    let hosts = [("10.0.0.1:25", old.clone()), ("10.0.0.2:25", new.clone())];
+    let world = World::new(zone, &hosts, settings()).await;
+    let header = "Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\
+        Content-Transfer-Encoding: ";
+    let content = format!("{header}8bit\r\n\r\n.gr\u{fc}n\r\n");
+    // The second goes over the connection of the first, and needs nothing.
+    for content in [&content, LETTER] {
+        let entry = world.accept(ALICE, &[BOB, "carol@west.example"], content, |_| {}).await;
+        world.queue.submit(entry);
+    }
+    world.settle().await;
+    let converted = format!("{header}quoted-printable\r\n\r\n=2Egr=C3=BCn\r\n");
+    let mut contents = [old.contents(), new.contents()];
+    contents.iter_mut().for_each(|contents| contents.sort());
+    let letter = LETTER.to_owned();
+    assert_eq!(contents, [vec![letter.clone(), converted.clone()], vec![letter, content]]);
+    let size = format!("MAIL FROM:<{ALICE}> SIZE={}", converted.len());
+    assert!(old.log().iter().any(|line| line.ends_with(&size)), "{:?}", old.log());
+    let notes = world.routes().into_iter().flat_map(|(steps, _)| steps);
+    assert_eq!(notes.filter(|step| step.contains("made 7bit")).count(), 1);
+    assert_eq!(world.audit().await.relayed, 4);
+}
+
+/// A large one is converted in memory up to a limit, and bounces above it.
+#[tokio::test(start_paused = true)]
+async fn too_large_to_be_made_7bit() {
+    let zone = "south.example. 60 IN A 10.0.0.1";
+    let host = FakeHost::new("EHLO: 250 mx");
+    let world = World::new(zone, &[("10.0.0.1:25", host.clone())], settings()).await;
+    let line = format!("{}\u{e4}\r\n", "x".repeat(60));
+    for octets in [1 << 20, posta_queue::limits::CONVERTED_OCTETS_MAX as usize] {
+        let content = format!("Subject: x\r\n\r\n{}", line.repeat(octets / line.len() + 1));
+        let entry = world.accept(ALICE, &[BOB], &content, |_| {}).await;
+        world.queue.submit(entry);
+    }
+    world.settle().await;
+    let tally = world.audit().await;
+    assert_eq!((tally.relayed, tally.bounced), (1, 1));
+    assert!(host.contents()[0].is_ascii() && host.contents()[0].len() > 1 << 20);
+    assert!(world.reports()[0].1.contains("Status: 5.6.3\r\n"));
+}
+
+/// A host that lacks 8BITMIME does not decide for the one behind it.
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_made_7bit_goes_to_the_next_host() {
+    let zone = "\
+    south.example. 60 IN MX 10 one.example.
+    south.example. 60 IN MX 20 two.example.
+    one.example.   60 IN A 10.0.0.1
+    two.example.   60 IN A 10.0.0.2";
+    let (old, new) = (FakeHost::new("EHLO: 250 mx"), FakeHost::new(""));
+    let hosts = [("10.0.0.1:25", old.clone()), ("10.0.0.2:25", new.clone())];
+    let world = World::new(zone, &hosts, settings()).await;
+    let entry = world.accept(ALICE, &[BOB], SIGNED, |_| {}).await;
+    world.queue.submit(entry);
+    world.settle().await;
+    assert_eq!((old.contents().len(), new.contents()), (0, vec![SIGNED.to_owned()]));
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_the_host_cannot_take() {
     let zone = "south.example. 60 IN A 10.0.0.1";
     // rules, content, smtputf8, status, words in the report
     let long = format!("Subject: long\r\n\r\n{}", "x\r\n".repeat(500));
     let table = [
-        ("EHLO: 250 mx", "Subject: x\r\n\r\n\u{e4}\r\n", false, "5.6.3", "8BITMIME"),
+        // RFC 1847 §2.1: what is signed is not converted; and no transfer encoding reaches a header.
+        ("EHLO: 250 mx", SIGNED, false, "5.6.3", "8BITMIME"),
+        ("EHLO: 250 mx", "Subject: \u{e4}\r\n\r\nx\r\n", false, "5.6.3", "8BITMIME"),
         ("EHLO: 250-mx\\n250 8BITMIME", "Subject: x\r\n\r\nx\r\n", true, "5.6.7", "SMTPUTF8"),
         ("EHLO: 250-mx\\n250 SIZE 1000", long.as_str(), false, "5.3.4", "1000 octets"),
     ];
