@@ -6,7 +6,8 @@ use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use posta_address::Domain;
 use posta_fuzz::{Driver, Pieces, drive, split_choices};
-use posta_smtp::client::{Answer, Event, Question, Session, Settings, Transaction};
+use posta_address::ForwardPath;
+use posta_smtp::client::{Answer, Event, Question, Recipient, Requests, Session, Settings, Transaction};
 use posta_wire::ContentFacts;
 use std::{sync::Arc, time::Instant};
 
@@ -71,12 +72,16 @@ impl Sender {
         self.begun += 1;
         self.offset = 0;
         self.recipients = 1 + usize::from(self.choices >> 1 & 3);
-        let recipient = |number| format!("<r{number}@south.example>").parse().expect("a path");
+        let recipient = |number| {
+            let path: ForwardPath = format!("<r{number}@south.example>").parse().expect("a path");
+            Recipient::from(path)
+        };
         Answer::Transaction(Transaction {
             reverse_path: "<alice@north.example>".parse().expect("a path"),
             recipients: (0..self.recipients).map(recipient).collect(),
             facts: ContentFacts::of(self.content().0.as_bytes()).0,
             smtputf8: self.choices & 8 != 0,
+            requests: Requests::default(),
         })
     }
 }

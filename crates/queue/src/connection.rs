@@ -33,6 +33,8 @@ pub(crate) struct Connection {
     converted: Option<Converted>,
     /// Whether the host offers 8BITMIME.
     takes_8bit: bool,
+    /// Whether the host offers DSN.
+    has_dsn: bool,
     /// Messages finished over this connection.
     messages: u32,
     /// The job had a transaction here; what remains of it is for another host or connection.
@@ -66,6 +68,7 @@ impl Connection {
             offset: 0,
             converted: None,
             takes_8bit: false,
+            has_dsn: false,
             messages: 0,
             is_left_over: false,
             is_over: false,
@@ -181,7 +184,7 @@ impl Connection {
             return;
         }
         self.messages += 1;
-        job.conclude(outcomes, &self.peer, self.has_more_hosts).await;
+        job.conclude(outcomes, &self.peer, self.has_dsn, self.has_more_hosts).await;
         if job.is_pending() {
             self.is_over = true;
             self.is_left_over = true;
@@ -222,6 +225,7 @@ impl Handler<Session> for Connection {
             Event::Ready { extensions, .. } => {
                 self.is_ready = true;
                 self.takes_8bit = extensions.iter().any(|extension| extension == "8BITMIME");
+                self.has_dsn = extensions.iter().any(|extension| extension == "DSN");
                 self.shared.answers(&self.destination);
             }
             Event::Done(outcomes) => self.finish_transaction(outcomes).await,

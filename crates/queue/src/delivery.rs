@@ -13,8 +13,11 @@ use posta_address::{ForwardPath, Mailbox};
 use posta_dns::{DnsError, Route, RouteError, RouteFailure, fixed_route, route};
 use posta_journal::Event;
 use posta_runtime::{Stream, drive};
-use posta_smtp::client::{Failure, Fault, RecipientOutcome, Session, Stage, Transaction};
-use posta_store::QueueEntry;
+use posta_smtp::{
+    RecipientParameters,
+    client::{Failure, Fault, Recipient, RecipientOutcome, Requests, Session, Stage, Transaction},
+};
+use posta_store::{QueueEntry, RecipientRequests};
 use posta_wire::ContentFacts;
 use std::{io, net::SocketAddr, sync::Arc};
 
@@ -43,7 +46,7 @@ impl Pending {
         let (obstacle, peer) = self.last.unwrap_or_else(|| {
             (Obstacle::Route(RouteError::NoUsableHost(self.mailbox.host().to_string())), None)
         });
-        Concluded { mailbox: self.mailbox, outcome: Outcome::Failed(obstacle), peer }
+        Concluded { mailbox: self.mailbox, outcome: Outcome::Failed(obstacle), peer, peer_has_dsn: false }
     }
 }
 
@@ -95,15 +98,24 @@ impl Job {
 
     /// What the client session is told of it; the facts are those of the content that will be sent.
     pub(crate) fn transaction(&self, facts: ContentFacts) -> Transaction {
+        let envelope = &self.entry.envelope;
+        let posta_store::Requests { returned, envelope_id } = envelope.requests.clone();
         Transaction {
-            reverse_path: self.entry.envelope.reverse_path.clone(),
-            recipients: self
-                .pending
-                .iter()
-                .map(|pending| ForwardPath::Mailbox(pending.mailbox.clone()))
-                .collect(),
+            reverse_path: envelope.reverse_path.clone(),
+            recipients: self.pending.iter().map(|pending| self.recipient(&pending.mailbox)).collect(),
             facts,
-            smtputf8: self.entry.envelope.smtputf8,
+            smtputf8: envelope.smtputf8,
+            requests: Requests { returned, envelope_id },
+        }
+    }
+
+    fn recipient(&self, mailbox: &Mailbox) -> Recipient {
+        let known = self.entry.recipients.iter().find(|recipient| recipient.mailbox == *mailbox);
+        let asked = known.map(|recipient| recipient.requests.clone()).unwrap_or_default();
+        let RecipientRequests { notify, original } = asked;
+        Recipient {
+            path: ForwardPath::Mailbox(mailbox.clone()),
+            parameters: RecipientParameters { notify, original },
         }
     }
 
@@ -113,6 +125,7 @@ impl Job {
         &mut self,
         outcomes: Vec<RecipientOutcome>,
         peer: &PeerName,
+        peer_has_dsn: bool,
         has_more_hosts: bool,
     ) {
         let mut outcomes = outcomes.into_iter();
@@ -122,7 +135,7 @@ impl Job {
             let failure = match outcomes.next().unwrap_or_else(|| Err(lost())) {
                 Ok(reply) => {
                     let (outcome, peer) = (Outcome::Relayed(reply), Some(peer.clone()));
-                    concluded.push(Concluded { mailbox: pending.mailbox, outcome, peer });
+                    concluded.push(Concluded { mailbox: pending.mailbox, outcome, peer, peer_has_dsn });
                     continue;
                 }
                 Err(failure) => failure,

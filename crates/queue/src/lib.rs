@@ -28,7 +28,7 @@ mod settlement;
 
 pub use outcome::{Obstacle, Outcome, PeerName};
 pub use reinjection::{InjectError, Reinjection};
-pub use report::{DeliveryStatus, Report, ReportKind};
+pub use report::{DeliveryStatus, News, Report, ReportKind};
 pub use scheduler::{Concurrency, Dispatch, Scheduler, Suspension};
 pub use service::{Listing, Parts, Queue, QueueError, TranscriptFactory};
 pub use settings::{BadNextHop, Destination, NextHop, Settings};

@@ -47,6 +47,9 @@ pub const CONVERTED_OCTETS_MAX: u64 = 32 * 1024 * 1024;
 /// Octets of such contents together, before conversion; further ones wait. What is read, its conversion
 /// and its structure make it about three times this in memory.
 pub const CONVERTED_TOGETHER_OCTETS_MAX: u64 = 64 * 1024 * 1024;
+/// Octets of a message that goes back whole with a report of failure, where that is asked for with
+/// `RET=FULL` (RFC 3461 §4.3); of a larger one only the header section does.
+pub const RETURNED_MESSAGE_OCTETS_MAX: u64 = 1024 * 1024;
 /// Octets of a message's header section that go back with a report.
 pub const RETURNED_HEADERS_OCTETS_MAX: usize = 64 * 1024;
 /// Characters kept of what a peer said.

@@ -1,8 +1,9 @@
-//! What the sender is told: delivery status notifications (RFC 3464) about failure and delay.
+//! What the sender is told: delivery status notifications (RFC 3464) about failure, delay and, where it is
+//! asked for (RFC 3461), success.
 
 use crate::{
     limits::PEER_WORDS_MAX,
-    outcome::{Obstacle, PeerName},
+    outcome::{Obstacle, PeerName, reply_words},
 };
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
@@ -15,7 +16,8 @@ use posta_message::{
         Action, DeliveryReport, Diagnostic, MtaName, OriginalRecipient, RecipientReport, Returned, Status,
     },
 };
-use posta_smtp::EnhancedStatus;
+use posta_smtp::{EnhancedStatus, Reply};
+use posta_wire::EnvelopeId;
 use std::{borrow::Cow, fmt::Write};
 
 /// Columns of the text for people.
@@ -32,6 +34,8 @@ pub enum ReportKind {
     Failure,
     /// Not delivered so far; still tried.
     Delay,
+    /// Arrived, or handed to a host that sends no reports (RFC 3461 §5.2.2, §5.2.3).
+    Success,
 }
 
 impl ReportKind {
@@ -40,6 +44,7 @@ impl ReportKind {
         match self {
             ReportKind::Failure => "failure",
             ReportKind::Delay => "delay",
+            ReportKind::Success => "success",
         }
     }
 }
@@ -51,12 +56,72 @@ pub struct DeliveryStatus {
     pub mailbox: Mailbox,
     /// As the envelope had it.
     pub original: ForwardPath,
+    /// As the sender knew it: ORCPT (RFC 3461 §4.2).
+    pub requested: Option<posta_wire::OriginalRecipient>,
     /// The host that was reached last, if any.
     pub host: Option<PeerName>,
-    /// What stood in the way.
-    pub obstacle: Obstacle,
-    /// Given up because of its age.
-    pub expired: bool,
+    /// What happened.
+    pub news: News,
+}
+
+/// What happened to one recipient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// Something stood in the way.
+    Obstacle {
+        /// What.
+        obstacle: Obstacle,
+        /// Given up because of its age.
+        expired: bool,
+    },
+    /// In the maildrop, or with a list, which is where the message was to go (RFC 3461 §5.2.7.1).
+    Delivered,
+    /// Another host took it over, but sends no reports (RFC 3461 §5.2.2). This is what it said.
+    Relayed(Reply),
+    /// The address stands for several others; the message went on to them (RFC 3461 §5.2.7.3).
+    Expanded,
+}
+
+impl DeliveryStatus {
+    /// In words, for the journal.
+    pub fn words(&self) -> String {
+        match &self.news {
+            News::Obstacle { obstacle, expired: true } => {
+                format!("given up because of its age: {}", obstacle.words())
+            }
+            News::Obstacle { obstacle, expired: false } => obstacle.words(),
+            News::Delivered => "in the maildrop".to_owned(),
+            News::Relayed(reply) => reply_words(reply),
+            News::Expanded => "sent on to several".to_owned(),
+        }
+    }
+
+    fn action(&self, kind: ReportKind) -> Action {
+        match (&self.news, kind) {
+            (News::Obstacle { .. }, ReportKind::Delay) => Action::Delayed,
+            (News::Obstacle { .. }, _) => Action::Failed,
+            (News::Delivered, _) => Action::Delivered,
+            (News::Relayed(_), _) => Action::Relayed,
+            (News::Expanded, _) => Action::Expanded,
+        }
+    }
+
+    fn status(&self) -> EnhancedStatus {
+        match &self.news {
+            News::Obstacle { obstacle, .. } => obstacle.status(),
+            News::Relayed(Reply { enhanced: Some(status), .. }) if status.class == 2 => *status,
+            News::Delivered | News::Relayed(_) | News::Expanded => EnhancedStatus::new(2, 0, 0),
+        }
+    }
+
+    /// What the other host said.
+    fn reply(&self) -> Option<&Reply> {
+        match &self.news {
+            News::Obstacle { obstacle, .. } => obstacle.reply(),
+            News::Relayed(reply) => Some(reply),
+            News::Delivered | News::Expanded => None,
+        }
+    }
 }
 
 /// All that goes into a report.
@@ -76,14 +141,18 @@ pub struct Report<'a> {
     pub queue_id: String,
     /// Its own.
     pub message_id: Option<&'a str>,
+    /// The sender's name for the envelope: ENVID (RFC 3461 §4.4).
+    pub envelope_id: Option<&'a EnvelopeId>,
     /// When it was accepted.
     pub accepted_at: Timestamp,
     /// Until when it is tried.
     pub expires_at: Timestamp,
     /// At least one.
     pub statuses: &'a [DeliveryStatus],
-    /// Its header section (what follows is left out).
-    pub headers: &'a [u8],
+    /// The message, or its beginning with the header section.
+    pub message: &'a [u8],
+    /// The whole message goes back, not only its header section.
+    pub is_whole: bool,
     /// Now; also the time of the last attempt.
     pub now: Timestamp,
     /// For the report's Message-ID.
@@ -110,13 +179,17 @@ impl Report<'_> {
         if let Some(id) = self.message_id.and_then(|id| MessageId::parse(id).ok()) {
             builder = builder.in_reply_to(id.clone()).references([id]);
         }
-        let body = self.delivery_report().part(self.text(), Returned::Headers(self.headers));
+        let returned = match self.is_whole {
+            true => Returned::Message(self.message),
+            false => Returned::Headers(self.message),
+        };
+        let body = self.delivery_report().part(self.text(), returned);
         Bytes::from(builder.body(body).build().octets)
     }
 
     fn delivery_report(&self) -> DeliveryReport {
         DeliveryReport {
-            original_envelope_id: None,
+            original_envelope_id: self.envelope_id.map(|id| HeaderText::clean(&id.decoded())),
             reporting_mta: Host::Domain(self.hostname.clone()),
             received_from_mta: None,
             arrival_date: Some(DateTime::utc(self.accepted_at)),
@@ -125,14 +198,11 @@ impl Report<'_> {
     }
 
     fn recipient_report(&self, status: &DeliveryStatus) -> RecipientReport {
-        let action = match self.kind {
-            ReportKind::Failure => Action::Failed,
-            ReportKind::Delay => Action::Delayed,
-        };
-        let mut report = RecipientReport::new(status.mailbox.clone(), action, wire_status(&status.obstacle));
+        let action = status.action(self.kind);
+        let mut report = RecipientReport::new(status.mailbox.clone(), action, wire_status(status));
         report.original_recipient = original_recipient(status);
         report.remote_mta = status.host.as_ref().map(|peer| MtaName::dns(&peer.host));
-        report.diagnostic_code = status.obstacle.reply().map(|_| Diagnostic::smtp(&status.obstacle.words()));
+        report.diagnostic_code = status.reply().map(|reply| Diagnostic::smtp(&reply_words(reply)));
         report.last_attempt_date = Some(DateTime::utc(self.now));
         report.will_retry_until = Some(DateTime::utc(self.expires_at));
         report.final_log_id = Some(HeaderText::clean(&self.queue_id));
@@ -143,8 +213,9 @@ impl Report<'_> {
         let what = match self.kind {
             ReportKind::Failure => "Not delivered",
             ReportKind::Delay => "Not delivered yet",
+            ReportKind::Success => "Delivered",
         };
-        let original = header::first(self.headers, "Subject")
+        let original = header::first(self.message, "Subject")
             .map(|value| String::from_utf8_lossy(value).into_owned())
             .map(|value| value.split_whitespace().collect::<Vec<_>>().join(" "))
             .map(|value| value.chars().take(SUBJECT_CHARACTERS_MAX).collect::<String>());
@@ -190,14 +261,24 @@ impl Report<'_> {
                 "Your message has not been delivered yet. There is nothing you need to do: it is still \
                  being tried. It waits for:"
             }
+            (ReportKind::Success, false) => "You asked to be told what became of your message. It was for:",
         };
         fill(text, 0, opening);
     }
 
     fn reason(&self, status: &DeliveryStatus) -> String {
-        let words: String = status.obstacle.words().chars().take(PEER_WORDS_MAX).collect();
-        let reason = match (&status.obstacle, &status.host) {
-            (Obstacle::Session(_), Some(host)) if status.obstacle.reply().is_some() => {
+        let (obstacle, expired) = match &status.news {
+            News::Obstacle { obstacle, expired } => (obstacle, *expired),
+            News::Delivered => return "It has arrived.".to_owned(),
+            News::Expanded => {
+                return "It has arrived, and was sent on to everybody that this address stands for."
+                    .to_owned();
+            }
+            News::Relayed(_) => return relayed_reason(status),
+        };
+        let words: String = obstacle.words().chars().take(PEER_WORDS_MAX).collect();
+        let reason = match (obstacle, &status.host) {
+            (Obstacle::Session(_), Some(host)) if obstacle.reply().is_some() => {
                 format!("The host {host} said: {words}")
             }
             (Obstacle::Session(_) | Obstacle::LostAfterFinalDot { .. }, Some(host)) => {
@@ -205,7 +286,7 @@ impl Report<'_> {
             }
             _ => format!("Reason: {words}."),
         };
-        if status.expired {
+        if expired {
             let age = duration(self.now.duration_since(self.accepted_at));
             return format!("It was tried for {age} without success. The last time: {reason}");
         }
@@ -216,8 +297,11 @@ impl Report<'_> {
         text.push('\n');
         match self.kind {
             ReportKind::Failure => {
-                fill(text, 0, "It will not be tried again. The headers of the message are attached.");
+                let attached =
+                    if self.is_whole { "The message is" } else { "The headers of the message are" };
+                fill(text, 0, &format!("It will not be tried again. {attached} attached."));
             }
+            ReportKind::Success => fill(text, 0, "The headers of the message are attached."),
             ReportKind::Delay => {
                 let left = duration(self.expires_at.duration_since(self.now));
                 let until = self.expires_at.strftime("%A, %-d %B %Y, %H:%M UTC");
@@ -234,8 +318,23 @@ impl Report<'_> {
     }
 }
 
+fn relayed_reason(status: &DeliveryStatus) -> String {
+    let host =
+        status.host.as_ref().map_or_else(|| "another host".to_owned(), |host| format!("the host {host}"));
+    format!(
+        "It was handed to {host}, which sends no reports: if it fails there you will hear of it, but not if it \
+         arrives."
+    )
+}
+
 /// RFC 3461 §6.3: only where it differs.
 fn original_recipient(status: &DeliveryStatus) -> Option<OriginalRecipient> {
+    if let Some(requested) = &status.requested {
+        return Some(OriginalRecipient {
+            kind: HeaderText::clean(requested.kind()),
+            address: HeaderText::clean(&requested.address()),
+        });
+    }
     let text = match &status.original {
         ForwardPath::Mailbox(original) if *original == status.mailbox => return None,
         ForwardPath::Mailbox(original) => original.to_string(),
@@ -245,20 +344,25 @@ fn original_recipient(status: &DeliveryStatus) -> Option<OriginalRecipient> {
     Some(OriginalRecipient { kind: HeaderText::clean(kind), address: HeaderText::clean(&text) })
 }
 
-fn wire_status(obstacle: &Obstacle) -> Status {
-    let EnhancedStatus { class, subject, detail } = obstacle.status();
-    let general = if obstacle.is_transient() { 4 } else { 5 };
+fn wire_status(status: &DeliveryStatus) -> Status {
+    let EnhancedStatus { class, subject, detail } = status.status();
+    let general = match &status.news {
+        News::Obstacle { obstacle, .. } if obstacle.is_transient() => 4,
+        News::Obstacle { .. } => 5,
+        News::Delivered | News::Relayed(_) | News::Expanded => 2,
+    };
     Status::new(class, subject, detail)
         .or_else(|_| Status::new(general, 0, 0))
-        .expect("a class of 4 or 5 is a status")
+        .expect("a class of 2, 4 or 5 is a status")
 }
 
 /// What to do about it, by the enhanced status alone.
 fn advice(status: &DeliveryStatus, kind: ReportKind) -> Cow<'static, str> {
+    let News::Obstacle { expired, .. } = status.news else { return Cow::Borrowed("") };
     if kind == ReportKind::Delay {
         return Cow::Borrowed("");
     }
-    let EnhancedStatus { subject, detail, .. } = status.obstacle.status();
+    let EnhancedStatus { subject, detail, .. } = status.status();
     Cow::Borrowed(match (subject, detail) {
         (1, 0..=1 | 3 | 6) => {
             "Please check the address for typing errors, or ask the person for the right one another way."
@@ -275,7 +379,7 @@ fn advice(status: &DeliveryStatus, kind: ReportKind) -> Cow<'static, str> {
         (7, 1) => "The host there refuses the message. If you don't know why, ask the postmaster there.",
         (4, 6) => "Mail for this address goes in a circle. Please tell the postmaster of the domain.",
         (4, 4) => "The domain is set up wrongly. Please tell the person or their postmaster another way.",
-        _ if status.expired => "Please try again later, or tell the person another way.",
+        _ if expired => "Please try again later, or tell the person another way.",
         _ => "",
     })
 }

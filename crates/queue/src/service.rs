@@ -486,7 +486,7 @@ impl Queue {
         let (entry, removed) = self.take_out(id, Intent::Return).await?;
         let concluded = removed.into_iter().map(|mailbox| {
             let outcome = Outcome::Failed(Obstacle::ReturnedByOperator);
-            Concluded { mailbox, outcome, peer: None }
+            Concluded { mailbox, outcome, peer: None, peer_has_dsn: false }
         });
         self.note_operator(id, "returned to its sender");
         let again = self.shared.settle(&entry, concluded.collect()).await;

@@ -1,18 +1,22 @@
 //! Outcomes become facts: decisions, changes of the store, journal, reports.
 
 use crate::{
-    limits::{OWN_FAILURE_PAUSE, RETURNED_HEADERS_OCTETS_MAX, SETTLEMENTS_PER_CALL_MAX},
+    limits::{
+        CONTENT_CHUNK_OCTETS, OWN_FAILURE_PAUSE, RETURNED_HEADERS_OCTETS_MAX, RETURNED_MESSAGE_OCTETS_MAX,
+        SETTLEMENTS_PER_CALL_MAX,
+    },
     outcome::{Obstacle, Outcome, PeerName, reply_words},
     reinjection::InjectError,
-    report::{DeliveryStatus, Report, ReportKind},
+    report::{DeliveryStatus, News, Report, ReportKind},
     retry::{Decision, History, decide, later},
     service::{Intent, Shared},
 };
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
 use posta_address::{ForwardPath, Mailbox, ReversePath};
 use posta_journal::{Event, Fate};
 use posta_store::{Attempt, QueueChange, QueueEntry, QueueId, QueueRecipient, Store, StoreError};
+use posta_wire::ReturnedPart;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -27,6 +31,8 @@ pub(crate) struct Concluded {
     pub(crate) mailbox: Mailbox,
     pub(crate) outcome: Outcome,
     pub(crate) peer: Option<PeerName>,
+    /// Whether that host sends reports itself where they are asked for (RFC 3461 §5.2.2).
+    pub(crate) peer_has_dsn: bool,
 }
 
 /// Recipients that stay in the queue, with the time they are due again.
@@ -81,6 +87,8 @@ struct Sorted {
     again: Again,
     delayed: Vec<DeliveryStatus>,
     failed: Vec<DeliveryStatus>,
+    /// Settled together with the report about them.
+    relayed: Vec<DeliveryStatus>,
 }
 
 impl Shared {
@@ -97,6 +105,9 @@ impl Shared {
         if !sorted.delayed.is_empty() {
             Box::pin(self.report_delay(entry, &sorted.delayed, now)).await;
         }
+        if !sorted.relayed.is_empty() {
+            Box::pin(self.report_relayed(entry, &sorted.relayed, now)).await;
+        }
         if !sorted.failed.is_empty() {
             again.extend(Box::pin(self.report_failure(entry, sorted.failed, now)).await);
         }
@@ -107,7 +118,7 @@ impl Shared {
         let settings = self.settings();
         let intent = self.intent(entry.id);
         let mut sorted = Sorted::default();
-        for Concluded { mailbox, outcome, peer } in concluded {
+        for Concluded { mailbox, outcome, peer, peer_has_dsn } in concluded {
             // One that has left the queue meanwhile needs nothing more.
             let known = entry.recipients.iter().find(|recipient| recipient.mailbox == mailbox);
             let Some(recipient) = known else { continue };
@@ -120,13 +131,22 @@ impl Shared {
             match (decide(outcome, &history, &settings.settings.retry, now), intent) {
                 (Decision::Done(reply), _) => {
                     self.note(entry, recipient, Fate::Relayed, peer.as_ref(), reply_words(&reply), None);
+                    if recipient.requests.wants_success() && !peer_has_dsn && !history.is_report {
+                        sorted.relayed.push(status(recipient, peer, News::Relayed(reply)));
+                        continue;
+                    }
                     sorted.changes.push((entry.id, QueueChange::Settled { mailbox, fate: Fate::Relayed }));
                 }
                 (Decision::Bounce { obstacle, expired }, _) => {
-                    sorted.failed.push(status(recipient, peer, obstacle, expired));
+                    self.fail(
+                        &mut sorted,
+                        entry,
+                        status(recipient, peer, News::Obstacle { obstacle, expired }),
+                    );
                 }
                 (Decision::Again { .. }, Some(Intent::Return)) => {
-                    sorted.failed.push(status(recipient, peer, Obstacle::ReturnedByOperator, false));
+                    let news = News::Obstacle { obstacle: Obstacle::ReturnedByOperator, expired: false };
+                    self.fail(&mut sorted, entry, status(recipient, peer, news));
                 }
                 (Decision::Again { .. }, Some(Intent::Delete)) => {
                     sorted.changes.push(self.discard(entry, recipient, "deleted by the operator"));
@@ -138,13 +158,26 @@ impl Shared {
                     sorted.again.push((mailbox.clone(), at));
                     let change = QueueChange::Deferred { mailbox, attempt, next_attempt_at: at };
                     sorted.changes.push((entry.id, change));
-                    if tell_delay {
-                        sorted.delayed.push(status(recipient, peer, obstacle, false));
+                    if tell_delay && recipient.requests.wants_delay() {
+                        let news = News::Obstacle { obstacle, expired: false };
+                        sorted.delayed.push(status(recipient, peer, news));
                     }
                 }
             }
         }
         sorted
+    }
+
+    /// Given up. Who asked not to hear of it does not, and nobody else does (RFC 3461 §5.2.6).
+    fn fail(&self, sorted: &mut Sorted, entry: &QueueEntry, status: DeliveryStatus) {
+        let recipient = entry.recipients.iter().find(|recipient| recipient.mailbox == status.mailbox);
+        match recipient {
+            Some(recipient) if !recipient.requests.wants_failure() => {
+                let rule = format!("failed, and the sender wants no report (NOTIFY): {}", status.words());
+                sorted.changes.push(self.discard(entry, recipient, &rule));
+            }
+            _ => sorted.failed.push(status),
+        }
     }
 
     /// Journal and change for a recipient dropped by a rule with a name.
@@ -186,6 +219,7 @@ impl Shared {
     async fn report_delay(&self, entry: &QueueEntry, statuses: &[DeliveryStatus], now: Timestamp) {
         let Some(to) = entry.envelope.reverse_path.mailbox() else { return };
         let headers = self.headers_of(entry).await.unwrap_or_default();
+        let headers = Quoted { message: headers, is_whole: false };
         let message = self.build_report(ReportKind::Delay, entry, to, false, statuses, &headers, now);
         let reported = statuses
             .iter()
@@ -196,6 +230,27 @@ impl Shared {
         }
     }
 
+    /// Tells the sender that a host without DSN has the message; report and settlement are one commit.
+    /// A report that cannot be made must not keep the message in the queue: it would be sent twice.
+    async fn report_relayed(&self, entry: &QueueEntry, statuses: &[DeliveryStatus], now: Timestamp) {
+        let settled = || -> Changes {
+            let settle = |status: &DeliveryStatus| {
+                (entry.id, QueueChange::Settled { mailbox: status.mailbox.clone(), fate: Fate::Relayed })
+            };
+            statuses.iter().map(settle).collect()
+        };
+        if let Some(to) = entry.envelope.reverse_path.mailbox() {
+            let headers = self.headers_of(entry).await.unwrap_or_default();
+            let quoted = Quoted { message: headers, is_whole: false };
+            let message = self.build_report(ReportKind::Success, entry, to, false, statuses, &quoted, now);
+            match self.reinjection.inject(to, message, settled()).await {
+                Ok(report) => return self.note_report(entry, report, to, ReportKind::Success),
+                Err(error) => tracing::warn!(id = %entry.id, %error, "reporting success"),
+            }
+        }
+        let _ = self.settlements.send(Settlement::Changes(settled())).await;
+    }
+
     /// Tells the sender (or the postmaster) of failures; report and settlement are one commit.
     /// Returns those that have to stay, because our own store failed.
     async fn report_failure(
@@ -204,12 +259,12 @@ impl Shared {
         statuses: Vec<DeliveryStatus>,
         now: Timestamp,
     ) -> Again {
-        let headers = match self.headers_of(entry).await {
-            Ok(headers) => headers,
+        let headers = match self.quote(entry).await {
+            Ok(quoted) => quoted,
             // A damaged content must not keep the sender from being told.
             Err(error @ (StoreError::NotFound(_) | StoreError::Damaged(_))) => {
                 tracing::error!(id = %entry.id, %error, "returning headers");
-                Bytes::new()
+                Quoted { message: Bytes::new(), is_whole: false }
             }
             Err(error) => return self.keep(entry, &statuses, now, &error.to_string()),
         };
@@ -252,11 +307,11 @@ impl Shared {
         to: &Mailbox,
         is_double_bounce: bool,
         statuses: &[DeliveryStatus],
-        headers: &[u8],
+        quoted: &Quoted,
         now: Timestamp,
     ) -> Result<(), InjectError> {
         let kind = ReportKind::Failure;
-        let message = self.build_report(kind, entry, to, is_double_bounce, statuses, headers, now);
+        let message = self.build_report(kind, entry, to, is_double_bounce, statuses, quoted, now);
         let reported = statuses.iter().map(|status| {
             let mailbox = status.mailbox.clone();
             (entry.id, QueueChange::Settled { mailbox, fate: Fate::Bounced })
@@ -265,10 +320,7 @@ impl Shared {
         for status in statuses {
             let recipient = entry.recipients.iter().find(|known| known.mailbox == status.mailbox);
             if let Some(recipient) = recipient {
-                let words = status.obstacle.words();
-                let detail =
-                    if status.expired { format!("given up because of its age: {words}") } else { words };
-                self.note(entry, recipient, Fate::Bounced, status.host.as_ref(), detail, None);
+                self.note(entry, recipient, Fate::Bounced, status.host.as_ref(), status.words(), None);
             }
         }
         self.note_report(entry, report, to, kind);
@@ -283,7 +335,7 @@ impl Shared {
         to: &Mailbox,
         is_double_bounce: bool,
         statuses: &[DeliveryStatus],
-        headers: &[u8],
+        quoted: &Quoted,
         now: Timestamp,
     ) -> Bytes {
         let settings = &self.settings().settings;
@@ -299,7 +351,9 @@ impl Shared {
             accepted_at: entry.accepted_at,
             expires_at: settings.retry.expires_at(entry.accepted_at, is_report),
             statuses,
-            headers,
+            envelope_id: entry.envelope.requests.envelope_id.as_ref(),
+            message: &quoted.message,
+            is_whole: quoted.is_whole,
             now,
             random: self.entropy.next_u64(),
         }
@@ -312,7 +366,7 @@ impl Shared {
             entry.recipients.iter().find(|recipient| recipient.mailbox == status.mailbox)
         };
         let discarded = statuses.iter().filter_map(|status| {
-            let rule = format!("double-bounce: {}", status.obstacle.words());
+            let rule = format!("double-bounce: {}", status.words());
             find(status).map(|recipient| self.discard(entry, recipient, &rule))
         });
         let changes: Changes = discarded.collect();
@@ -337,18 +391,38 @@ impl Shared {
         });
     }
 
+    /// What goes back with a report of failure: all of it, where the sender asks for that and it is not
+    /// too large (RFC 3461 §4.3), else what has its header section.
+    async fn quote(&self, entry: &QueueEntry) -> Result<Quoted, StoreError> {
+        let size_octets = entry.content.size_octets;
+        let wants_all = entry.envelope.requests.returned == Some(ReturnedPart::Full);
+        if !wants_all || size_octets > RETURNED_MESSAGE_OCTETS_MAX {
+            return Ok(Quoted { message: self.headers_of(entry).await?, is_whole: false });
+        }
+        let mut message = BytesMut::with_capacity(size_octets as usize);
+        while (message.len() as u64) < size_octets {
+            let piece = self.store.read(&entry.content, message.len() as u64, CONTENT_CHUNK_OCTETS).await?;
+            if piece.is_empty() {
+                return Err(StoreError::Damaged(format!("{} is shorter than it should be", entry.id)));
+            }
+            message.extend_from_slice(&piece);
+        }
+        Ok(Quoted { message: message.freeze(), is_whole: true })
+    }
+
     /// The beginning of a content, which has its header section.
     async fn headers_of(&self, entry: &QueueEntry) -> Result<Bytes, StoreError> {
         self.store.read(&entry.content, 0, RETURNED_HEADERS_OCTETS_MAX).await
     }
 }
 
-fn status(
-    recipient: &QueueRecipient,
-    host: Option<PeerName>,
-    obstacle: Obstacle,
-    expired: bool,
-) -> DeliveryStatus {
+/// What of a message goes back with a report.
+struct Quoted {
+    message: Bytes,
+    is_whole: bool,
+}
+
+fn status(recipient: &QueueRecipient, host: Option<PeerName>, news: News) -> DeliveryStatus {
     let (mailbox, original) = (recipient.mailbox.clone(), recipient.original.clone());
-    DeliveryStatus { mailbox, original, host, obstacle, expired }
+    DeliveryStatus { mailbox, original, requested: recipient.requests.original.clone(), host, news }
 }

@@ -21,6 +21,7 @@
 //!   return-path PATH               its Return-Path
 //!   received PATTERN               our Received field, unfolded
 //!   not-received PATTERN           what must not fit it
+//!   holds TEXT, lacks TEXT         what is, or is not, within a line of the rest
 //!   | line                         all that follows the trace fields, line by line
 //! queue: N                         entries in the queue
 //! ```
@@ -251,6 +252,7 @@ impl Player {
                     false => Ok(()),
                 }
             }
+            "holds" | "lacks" => self.check_part(rest, verb == "holds"),
             "queue:" => {
                 let entries = self.store.queue().await.map_err(|error| error.to_string())?;
                 expect(rest, &entries.len().to_string())
@@ -363,6 +365,17 @@ impl Player {
             return Ok(());
         }
         Err(format!("the message has {}", line.escape_ascii()))
+    }
+
+    /// Whether a text is within a line of the rest.
+    fn check_part(&self, text: &str, expected: bool) -> Played {
+        let message = self.message.as_ref().ok_or("no message")?;
+        let part = unescape(text);
+        let is_there = message.rest.iter().any(|line| line.windows(part.len()).any(|octets| octets == part));
+        match is_there == expected {
+            true => Ok(()),
+            false => Err(format!("the message is {}", message.rest.join(&b'\n').escape_ascii())),
+        }
     }
 
     /// Whoever names a message's lines names all.

@@ -23,6 +23,7 @@ pub(crate) fn offered(settings: &server::Settings) -> Vec<Cow<'static, str>> {
     offer(extensions.eight_bit_mime, "8BITMIME".into());
     // RFC 6531 §3.1: a server that offers SMTPUTF8 must offer 8BITMIME.
     offer(extensions.smtputf8 && extensions.eight_bit_mime, "SMTPUTF8".into());
+    offer(extensions.dsn, "DSN".into());
     offer(true, "ENHANCEDSTATUSCODES".into());
     offer(true, "HELP".into());
     lines
@@ -39,6 +40,8 @@ pub struct PeerExtensions {
     pub eight_bit_mime: bool,
     /// SMTPUTF8 (RFC 6531).
     pub smtputf8: bool,
+    /// DSN (RFC 3461).
+    pub dsn: bool,
     /// ENHANCEDSTATUSCODES (RFC 2034).
     pub enhanced_status_codes: bool,
 }
@@ -65,6 +68,7 @@ impl PeerExtensions {
                 }
                 "8BITMIME" => extensions.eight_bit_mime = true,
                 "SMTPUTF8" => extensions.smtputf8 = true,
+                "DSN" => extensions.dsn = true,
                 "ENHANCEDSTATUSCODES" => extensions.enhanced_status_codes = true,
                 _ => {}
             }

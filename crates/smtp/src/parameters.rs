@@ -1,6 +1,7 @@
 //! What may follow the path in MAIL and RCPT (RFC 5321 §4.1.1.11).
 
-use std::fmt;
+use posta_wire::{EnvelopeId, Notify, OriginalRecipient, ReturnedPart};
+use std::{fmt, str::FromStr};
 
 /// Parameters of MAIL (RFC 5321 §4.1.1.2).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -11,11 +12,20 @@ pub struct MailParameters {
     pub body_8bit: bool,
     /// `SMTPUTF8` (RFC 6531).
     pub smtputf8: bool,
+    /// `RET=` (RFC 3461 §4.3).
+    pub returned: Option<ReturnedPart>,
+    /// `ENVID=` (RFC 3461 §4.4).
+    pub envelope_id: Option<EnvelopeId>,
 }
 
-/// Parameters of RCPT; none yet (DSN comes later).
+/// Parameters of RCPT (RFC 5321 §4.1.1.3).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct RecipientParameters {}
+pub struct RecipientParameters {
+    /// `NOTIFY=` (RFC 3461 §4.1).
+    pub notify: Option<Notify>,
+    /// `ORCPT=` (RFC 3461 §4.2).
+    pub original: Option<OriginalRecipient>,
+}
 
 /// Why parameters are not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,32 +40,19 @@ impl MailParameters {
     /// Reads what follows the path.
     pub(crate) fn parse(text: &str) -> Result<Self, ParameterError> {
         let mut parameters = MailParameters::default();
-        let mut body_seen = false;
+        let mut body = None;
         for (keyword, value) in split(text) {
-            if keyword.eq_ignore_ascii_case("SIZE") {
-                let size_octets = parse_size(value.ok_or(ParameterError::Malformed)?)?;
-                if parameters.size_octets.replace(size_octets).is_some() {
-                    return Err(ParameterError::Malformed);
-                }
-            } else if keyword.eq_ignore_ascii_case("BODY") {
-                if std::mem::replace(&mut body_seen, true) {
-                    return Err(ParameterError::Malformed);
-                }
-                parameters.body_8bit = match value.ok_or(ParameterError::Malformed)? {
-                    body if body.eq_ignore_ascii_case("8BITMIME") => true,
-                    body if body.eq_ignore_ascii_case("7BIT") => false,
-                    // BINARYMIME (RFC 3030) is a known value, but not offered.
-                    _ => return Err(ParameterError::Unknown),
-                };
-            } else if keyword.eq_ignore_ascii_case("SMTPUTF8") {
+            match keyword.to_ascii_uppercase().as_str() {
+                "SIZE" => once(&mut parameters.size_octets, value, parse_size)?,
+                "BODY" => once(&mut body, value, parse_body)?,
                 // RFC 6531 §3.1: the parameter takes no value.
-                if value.is_some() || std::mem::replace(&mut parameters.smtputf8, true) {
-                    return Err(ParameterError::Malformed);
-                }
-            } else {
-                return Err(ParameterError::Unknown);
+                "SMTPUTF8" => flag(&mut parameters.smtputf8, value)?,
+                "RET" => once(&mut parameters.returned, value, parsed)?,
+                "ENVID" => once(&mut parameters.envelope_id, value, parsed)?,
+                _ => return Err(ParameterError::Unknown),
             }
         }
+        parameters.body_8bit = body.unwrap_or_default();
         Ok(parameters)
     }
 }
@@ -63,10 +60,44 @@ impl MailParameters {
 impl RecipientParameters {
     /// Reads what follows the path.
     pub(crate) fn parse(text: &str) -> Result<Self, ParameterError> {
-        match split(text).next() {
-            None => Ok(RecipientParameters {}),
-            Some(_) => Err(ParameterError::Unknown),
+        let mut parameters = RecipientParameters::default();
+        for (keyword, value) in split(text) {
+            match keyword.to_ascii_uppercase().as_str() {
+                "NOTIFY" => once(&mut parameters.notify, value, parsed)?,
+                "ORCPT" => once(&mut parameters.original, value, parsed)?,
+                _ => return Err(ParameterError::Unknown),
+            }
         }
+        Ok(parameters)
+    }
+}
+
+/// Takes a value that must be there, and not for the second time.
+fn once<T>(
+    slot: &mut Option<T>,
+    value: Option<&str>,
+    read: impl FnOnce(&str) -> Result<T, ParameterError>,
+) -> Result<(), ParameterError> {
+    let value = read(value.ok_or(ParameterError::Malformed)?)?;
+    if slot.replace(value).is_some() { Err(ParameterError::Malformed) } else { Ok(()) }
+}
+
+/// Takes a keyword that has no value, and does not come twice.
+fn flag(slot: &mut bool, value: Option<&str>) -> Result<(), ParameterError> {
+    if value.is_some() || std::mem::replace(slot, true) { Err(ParameterError::Malformed) } else { Ok(()) }
+}
+
+fn parsed<T: FromStr>(text: &str) -> Result<T, ParameterError> {
+    text.parse().map_err(|_| ParameterError::Malformed)
+}
+
+/// Whether `BODY` says 8BITMIME.
+fn parse_body(text: &str) -> Result<bool, ParameterError> {
+    match text {
+        _ if text.eq_ignore_ascii_case("8BITMIME") => Ok(true),
+        _ if text.eq_ignore_ascii_case("7BIT") => Ok(false),
+        // BINARYMIME (RFC 3030) is a known value, but not offered.
+        _ => Err(ParameterError::Unknown),
     }
 }
 
@@ -98,12 +129,24 @@ impl fmt::Display for MailParameters {
         if self.smtputf8 {
             f.write_str(" SMTPUTF8")?;
         }
+        if let Some(returned) = self.returned {
+            write!(f, " RET={returned}")?;
+        }
+        if let Some(id) = &self.envelope_id {
+            write!(f, " ENVID={id}")?;
+        }
         Ok(())
     }
 }
 
 impl fmt::Display for RecipientParameters {
-    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(notify) = self.notify {
+            write!(f, " NOTIFY={notify}")?;
+        }
+        if let Some(original) = &self.original {
+            write!(f, " ORCPT={original}")?;
+        }
         Ok(())
     }
 }

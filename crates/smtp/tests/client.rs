@@ -7,7 +7,12 @@
 //! the session, `ready` what was reported, `closed` is checked.
 
 use bytes::Bytes;
-use posta_smtp::client::{Answer, Event, Failure, Fault, Question, Session, Settings, Stage, Transaction};
+use posta_smtp::{
+    Command, SyntaxQuirks,
+    client::{
+        Answer, Event, Failure, Fault, Question, Recipient, Requests, Session, Settings, Stage, Transaction,
+    },
+};
 use posta_wire::{ContentFacts, Conversation, Output};
 use std::{
     collections::VecDeque,
@@ -25,12 +30,22 @@ struct Letter {
     unreadable: bool,
 }
 
+/// A path, perhaps with parameters behind it, as RCPT has them.
+fn recipient(text: &str) -> Recipient {
+    let line = format!("RCPT TO:{text}");
+    match Command::parse(line.as_bytes(), &SyntaxQuirks::NONE) {
+        Ok(Command::Rcpt { forward_path: path, parameters }) => Recipient { path, parameters },
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
 fn letter(from: &str, to: &[&str], content: &[u8]) -> Letter {
     let transaction = Transaction {
         reverse_path: from.parse().expect("a reverse-path"),
-        recipients: to.iter().map(|path| path.parse().expect("a forward-path")).collect(),
+        recipients: to.iter().map(|path| recipient(path)).collect(),
         facts: ContentFacts::of(content).0,
         smtputf8: false,
+        requests: Requests::default(),
     };
     Letter { transaction, content: content.to_vec(), chunk_octets: 1000, unreadable: false }
 }
@@ -53,6 +68,7 @@ impl Run {
     fn drain(&mut self) {
         while let Some(output) = self.session.poll_output() {
             match output {
+                Output::StartTls => panic!("nobody began TLS"),
                 Output::Send(octets) => self.sent.extend_from_slice(&octets),
                 Output::Event(event) => self.events.push_back(event),
                 Output::Close => self.closed = true,
@@ -71,7 +87,6 @@ impl Run {
                     };
                     self.session.handle_answer(answer, self.now);
                 }
-                Output::StartTls => panic!("nobody began TLS"),
                 Output::Ask(Question::Content) => {
                     let answer = match self.chunks.pop_front() {
                         Some(chunk) => Answer::Chunk(chunk),
@@ -649,4 +664,58 @@ fn a_failure_knows_whether_to_come_back() {
     assert!(failure(Fault::ContentUnreadable).is_transient());
     assert!(!failure(Fault::ContentMalformed).is_transient());
     assert!(!failure(Fault::TooLarge { limit_octets: 1 }).is_transient());
+}
+
+// RFC 3461 §5.2.1, §5.2.2: everything as it came, or nothing; RFC 6533 §3: in ASCII where that must be.
+#[test]
+fn requests_go_to_hosts_that_offer_dsn() {
+    let to = [
+        "<bob@south.example> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;Bob+2Bx@South.example",
+        "<eve@south.example> NOTIFY=NEVER ORCPT=utf-8;\u{e4}@south.example",
+        "<ann@south.example>",
+    ];
+    let mut asked = letter("<a@north.example>", &to, PLAIN);
+    asked.transaction.requests.returned = Some(posta_wire::ReturnedPart::Full);
+    asked.transaction.requests.envelope_id = Some("QQ+20".parse().expect("an envelope id"));
+    check(
+        std::slice::from_ref(&asked),
+        "S: 220 mx
+         C: EHLO mail.north.example
+         S: 250-mx
+         S: 250-PIPELINING
+         S: 250 DSN
+         ready mx: PIPELINING, DSN
+         C: MAIL FROM:<a@north.example> RET=FULL ENVID=QQ+20
+         C: RCPT TO:<bob@south.example> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;Bob+2Bx@South.example
+         C: RCPT TO:<eve@south.example> NOTIFY=NEVER ORCPT=utf-8;\\x{E4}@south.example
+         C: RCPT TO:<ann@south.example>
+         C: DATA
+         S: 550 no
+         S: 503 what?
+         S: 503 what?
+         S: 503 what?
+         S: 503 what?
+         done permanent Mail 550 no | permanent Mail 550 no | permanent Mail 550 no
+         C: QUIT",
+    );
+    check(
+        &[asked],
+        "S: 220 mx
+         C: EHLO mail.north.example
+         S: 250-mx
+         S: 250 PIPELINING
+         ready mx: PIPELINING
+         C: MAIL FROM:<a@north.example>
+         C: RCPT TO:<bob@south.example>
+         C: RCPT TO:<eve@south.example>
+         C: RCPT TO:<ann@south.example>
+         C: DATA
+         S: 550 no
+         S: 503 what?
+         S: 503 what?
+         S: 503 what?
+         S: 503 what?
+         done permanent Mail 550 no | permanent Mail 550 no | permanent Mail 550 no
+         C: QUIT",
+    );
 }

@@ -70,6 +70,7 @@ impl Scene {
                 "SIZE" => settings.extensions.size = false,
                 "8BITMIME" => settings.extensions.eight_bit_mime = false,
                 "SMTPUTF8" => settings.extensions.smtputf8 = false,
+                "DSN" => settings.extensions.dsn = false,
                 "VRFY" => settings.extensions.vrfy = false,
                 "EXPN" => settings.extensions.expn = false,
                 other => panic!("no extension {other}"),
@@ -124,6 +125,7 @@ impl Run<'_> {
         while let Some(output) = self.session.poll_output() {
             assert!(!self.closed, "{}: output after close: {output:?}", self.name);
             match output {
+                Output::StartTls => panic!("nobody began TLS"),
                 Output::Send(octets) => {
                     self.received.push_str(std::str::from_utf8(&octets).expect("UTF-8"));
                 }
@@ -213,7 +215,6 @@ impl Run<'_> {
             self.drain();
         }
         self.now = until;
-                Output::StartTls => panic!("nobody began TLS"),
     }
 
     /// What the line says must have happened.

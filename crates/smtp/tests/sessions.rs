@@ -48,6 +48,7 @@ impl Server {
     fn drain(&mut self) {
         while let Some(output) = self.session.poll_output() {
             match output {
+                Output::StartTls => panic!("nobody began TLS"),
                 Output::Send(octets) => self.sent.extend_from_slice(&octets),
                 Output::Event(Event::Content(octets)) => {
                     assert!(!octets.is_empty() && octets.len() <= 2 * 64 * 1024);
@@ -60,7 +61,6 @@ impl Server {
                     self.events.push(event);
                 }
                 Output::Close => self.closed = true,
-                Output::StartTls => panic!("nobody began TLS"),
                 Output::Ask(question) => {
                     self.asked.push(format!("{question:?}"));
                     let reply = self.decide(question);
@@ -126,6 +126,7 @@ fn pipelined_replies_leave_as_one() {
         while let Some(output) = session.poll_output() {
             quiet = false;
             match output {
+                Output::StartTls => panic!("nobody began TLS"),
                 Output::Send(octets) => sends.push(octets),
                 Output::Ask(_) => session.handle_answer(server::Answer(replies::OK.reply()), now),
                 other => panic!("{other:?}"),
@@ -282,6 +283,10 @@ fn chasquid(name: &str, text: &str, differences: &[(&str, &str, &str)]) {
     }
 }
 
+fn recipient(path: &str) -> client::Recipient {
+    path.parse::<posta_address::ForwardPath>().expect("a path").into()
+}
+
 /// Our client against our server, over a wire that cuts everything up.
 struct Talk {
     client: client::Session,
@@ -316,9 +321,10 @@ impl Talk {
     fn deliver(&mut self, to: &[&str], content: &[u8], cut: usize) -> Vec<client::RecipientOutcome> {
         let transaction = client::Transaction {
             reverse_path: "<a@north.example>".parse().expect("a path"),
-            recipients: to.iter().map(|path| path.parse().expect("a path")).collect(),
+            recipients: to.iter().map(|path| recipient(path)).collect(),
             facts: ContentFacts::of(content).0,
             smtputf8: false,
+            requests: client::Requests::default(),
         };
         let chunks = content.chunks(cut).map(Bytes::copy_from_slice).collect();
         self.letter = Some((transaction, chunks));
@@ -339,6 +345,7 @@ impl Talk {
     fn run_client(&mut self, cut: usize) {
         while let Some(output) = self.client.poll_output() {
             match output {
+                Output::StartTls => panic!("nobody began TLS"),
                 Output::Send(octets) => {
                     self.wire.extend_from_slice(&octets);
                     for piece in octets.chunks(cut) {
@@ -354,7 +361,6 @@ impl Talk {
                             self.chunks = chunks.into_iter();
                             client::Answer::Transaction(transaction)
                         }
-                Output::StartTls => panic!("nobody began TLS"),
                         None => client::Answer::Quit,
                     };
                     self.client.handle_answer(answer, self.now);
@@ -525,6 +531,7 @@ proptest! {
             let mut content = 0;
             while let Some(output) = session.poll_output() {
                 match output {
+                    Output::StartTls => panic!("nobody began TLS"),
                     Output::Send(_) => {}
                     Output::Event(client::Event::Done(outcomes)) => {
                         assert_eq!(outcomes.len(), 2);
@@ -536,10 +543,10 @@ proptest! {
                         begun += 1;
                         session.handle_answer(client::Answer::Transaction(client::Transaction {
                             reverse_path: "<>".parse().expect("a path"),
-                            recipients: vec!["<b@x.example>".parse().expect("a path"), "<c@x.example>".parse().expect("a path")],
+                            recipients: vec![recipient("<b@x.example>"), recipient("<c@x.example>")],
                             facts: ContentFacts::of(b"x\r\n").0,
-                    Output::StartTls => panic!("nobody began TLS"),
                             smtputf8: false,
+                            requests: client::Requests::default(),
                         }), now);
                     }
                     Output::Ask(client::Question::Content) => {

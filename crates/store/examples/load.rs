@@ -118,6 +118,7 @@ fn acceptance(account: AccountId) -> Acceptance {
             smtputf8: false,
             facts: ContentFacts::default(),
             message_id: Some("<20260101120000.1@north.example>".into()),
+            requests: posta_store::Requests::default(),
         },
         accepted_at: jiff::Timestamp::now(),
         deliveries: vec![LocalDelivery {

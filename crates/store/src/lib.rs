@@ -10,6 +10,7 @@ mod id;
 pub mod limits;
 mod memory;
 mod queue_entry;
+mod requests;
 mod traits;
 
 pub use directory::{Account, Alias, AliasKind, DirectoryChange, DomainSettings};
@@ -17,6 +18,7 @@ pub use embedded::EmbeddedStore;
 pub use id::{AccountId, QueueId};
 pub use memory::MemoryStore;
 pub use queue_entry::{Attempt, QueueChange, QueueEntry, QueueRecipient};
+pub use requests::{RecipientRequests, Requests};
 /// The clock that a store is given: what time it is now.
 pub type Now = std::sync::Arc<dyn Fn() -> jiff::Timestamp + Send + Sync>;
 

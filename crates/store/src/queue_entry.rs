@@ -1,7 +1,7 @@
 //! What waits to be sent elsewhere.
 
 use crate::limits::CHANGES_PER_RECORD_MAX;
-use crate::{ContentRef, Envelope, QueueId, RemoteRecipient, StoreError, Tally};
+use crate::{ContentRef, Envelope, QueueId, RecipientRequests, RemoteRecipient, StoreError, Tally};
 use jiff::Timestamp;
 use posta_address::{ForwardPath, Mailbox};
 use posta_journal::Fate;
@@ -32,6 +32,8 @@ pub struct QueueRecipient {
     pub last_attempt: Option<Attempt>,
     /// Whether the sender was told of the delay.
     pub delay_reported: bool,
+    /// What the sender asked for.
+    pub requests: RecipientRequests,
 }
 
 /// A message with its unsettled recipients.
@@ -94,6 +96,7 @@ impl QueueRecipient {
             next_attempt_at: accepted_at,
             last_attempt: None,
             delay_reported: false,
+            requests: recipient.requests,
         }
     }
 

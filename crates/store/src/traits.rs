@@ -2,7 +2,10 @@
 
 use crate::limits::PREFIX_OCTETS_MAX;
 use crate::queue_entry::{QueueRecipient, check_changes};
-use crate::{Account, AccountId, Alias, DirectoryChange, DomainSettings, QueueChange, QueueEntry, QueueId};
+use crate::{
+    Account, AccountId, Alias, DirectoryChange, DomainSettings, QueueChange, QueueEntry, QueueId,
+    RecipientRequests, Requests,
+};
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -44,6 +47,8 @@ pub struct Envelope {
     pub facts: ContentFacts,
     /// `Message-ID`, if any (bounded).
     pub message_id: Option<String>,
+    /// What the sender asked for.
+    pub requests: Requests,
 }
 
 /// Delivery into a maildrop here.
@@ -62,6 +67,8 @@ pub struct RemoteRecipient {
     pub mailbox: Mailbox,
     /// As the envelope had it.
     pub original: ForwardPath,
+    /// What the sender asked for.
+    pub requests: RecipientRequests,
 }
 
 /// All that is to be committed together with a content.

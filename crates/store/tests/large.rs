@@ -50,6 +50,7 @@ async fn fifty_mebioctets_go_through_in_a_few() {
             smtputf8: false,
             facts: ContentFacts::default(),
             message_id: None,
+            requests: posta_store::Requests::default(),
         },
         accepted_at: jiff::Timestamp::now(),
         deliveries: vec![LocalDelivery { account, prefix: Bytes::new() }],

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use posta_address::{AddressLiteral, ForwardPath, Host, Mailbox, ReversePath};
 use posta_runtime::{Driven, Handler, Transcript, drive};
 use posta_smtp::client::{
-    Answer, Event, Failure, Question, RecipientOutcome, Session, Settings, Transaction,
+    Answer, Event, Failure, Question, Recipient, RecipientOutcome, Requests, Session, Settings, Transaction,
 };
 use std::{net::SocketAddr, sync::Arc};
 
@@ -93,9 +93,10 @@ impl Sender<'_> {
         self.offset = 0;
         Answer::Transaction(Transaction {
             reverse_path: ReversePath::Mailbox(self.letter.reverse_path.clone()),
-            recipients: recipients.iter().cloned().map(ForwardPath::Mailbox).collect(),
+            recipients: recipients.iter().cloned().map(ForwardPath::Mailbox).map(Recipient::from).collect(),
             facts: self.letter.facts,
             smtputf8: self.letter.needs_smtputf8,
+            requests: Requests::default(),
         })
     }
 

@@ -1,6 +1,7 @@
 //! What line protocols share: the [`Conversation`] shape of every session, CRLF lines
 //! ([`LineReader`]), dot transparency ([`DotDecoder`], [`DotEncoder`]), what is learnt about a content
-//! as it passes ([`ContentFacts`]), authentication exchanges ([`sasl`]), [`Secret`].
+//! as it passes ([`ContentFacts`]), what a sender asks to be told ([`Notify`]), authentication exchanges
+//! ([`sasl`]), [`Secret`].
 //!
 //! Nothing here waits, reads a clock or opens a socket.
 
@@ -8,6 +9,7 @@ mod content;
 mod conversation;
 mod dot;
 mod line;
+mod notification;
 pub mod sasl;
 mod secret;
 
@@ -16,5 +18,9 @@ mod tls;
 pub use conversation::{Conversation, Output};
 pub use dot::{Decoded, DotDecoder, DotEncoder};
 pub use line::{Line, LineReader};
+pub use notification::{
+    ENVELOPE_ID_OCTETS_MAX, EnvelopeId, NotificationError, Notify, ORIGINAL_RECIPIENT_OCTETS_MAX,
+    OriginalRecipient, ReturnedPart,
+};
 pub use secret::Secret;
 pub use tls::{PeerCertificate, TlsFacts, TlsFailure, TlsVersion};

@@ -1,6 +1,7 @@
 //! The queue's tests: the scheduler as a value, deliveries and the service in a small world.
 
 mod delivery;
+mod notification;
 mod scheduler;
 mod service;
 mod sockets;

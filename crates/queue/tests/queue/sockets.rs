@@ -71,10 +71,15 @@ async fn accept(store: &MemoryStore) -> QueueEntry {
             smtputf8: false,
             facts,
             message_id: None,
+            requests: posta_store::Requests::default(),
         },
         accepted_at: jiff::Timestamp::now(),
         deliveries: Vec::new(),
-        remote: vec![RemoteRecipient { original: ForwardPath::Mailbox(mailbox.clone()), mailbox }],
+        remote: vec![RemoteRecipient {
+            original: ForwardPath::Mailbox(mailbox.clone()),
+            mailbox,
+            requests: Default::default(),
+        }],
         discarded: 0,
         changes: Vec::new(),
     };

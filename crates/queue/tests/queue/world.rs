@@ -8,8 +8,10 @@ use posta_dns::ZoneResolver;
 use posta_journal::{Event, Fate, Journal};
 use posta_queue::{InjectError, Parts, Queue, Reinjection, Settings};
 use posta_runtime::{Clock, Entropy, Network, Stream};
+use posta_smtp::{Command, RecipientParameters, SyntaxQuirks};
 use posta_store::{
-    Acceptance, Envelope, MemoryStore, QueueChange, QueueEntry, QueueId, RemoteRecipient, Store, Tally,
+    Acceptance, Envelope, MemoryStore, QueueChange, QueueEntry, QueueId, RecipientRequests, RemoteRecipient,
+    Requests, Store, Tally,
 };
 use posta_wire::ContentFacts;
 use std::{
@@ -265,7 +267,13 @@ fn envelope(reverse_path: ReversePath, content: &[u8]) -> Envelope {
         longest_line_octets: 80,
         received_fields: 1,
     };
-    Envelope { reverse_path, smtputf8: false, facts, message_id: Some("<letter@north.example>".to_owned()) }
+    Envelope {
+        reverse_path,
+        smtputf8: false,
+        facts,
+        message_id: Some("<letter@north.example>".to_owned()),
+        requests: Requests::default(),
+    }
 }
 
 /// Everything together.
@@ -277,6 +285,18 @@ pub(crate) struct World {
     pub(crate) journal: Journal,
     pub(crate) reinjection: Arc<TestReinjection>,
     pub(crate) queue: Queue,
+}
+
+/// A recipient, perhaps with parameters of RCPT behind it.
+fn asked(text: &str) -> (&str, RecipientRequests) {
+    let Some((mailbox, _)) = text.split_once(' ') else { return (text, RecipientRequests::default()) };
+    let line = format!("RCPT TO:<{}", text.replacen(' ', "> ", 1));
+    match Command::parse(line.as_bytes(), &SyntaxQuirks::NONE) {
+        Ok(Command::Rcpt { parameters: RecipientParameters { notify, original }, .. }) => {
+            (mailbox, RecipientRequests { notify, original })
+        }
+        other => panic!("{text}: {other:?}"),
+    }
 }
 
 pub(crate) fn mailbox(text: &str) -> Mailbox {
@@ -361,8 +381,10 @@ impl World {
         let reverse_path: ReversePath = format!("<{from}>").parse().unwrap();
         let mut envelope = envelope(reverse_path, content.as_bytes());
         change(&mut envelope);
-        let remote =
-            |to: &&str| RemoteRecipient { mailbox: mailbox(to), original: ForwardPath::Mailbox(mailbox(to)) };
+        let remote = |to: &&str| {
+            let (to, requests) = asked(to);
+            RemoteRecipient { mailbox: mailbox(to), original: ForwardPath::Mailbox(mailbox(to)), requests }
+        };
         let acceptance = Acceptance {
             envelope,
             accepted_at: self.clock.timestamp(),

@@ -133,6 +133,8 @@ section! {
         vrfy: VerifyPolicy = VerifyPolicy::Relay,
         /// Whether EXPN answers: "open", "relay" or "off".
         expn: VerifyPolicy = VerifyPolicy::Relay,
+        /// Offer DSN (RFC 3461): senders may ask to be told of delivery, or not to be told of failure.
+        dsn: bool = true,
         /// Line feeds or carriage returns alone in a message: "refuse" them, as RFC 5321 §2.3.8 asks and
         /// as is needed against smuggling, or "accept" them as they are from very old clients.
         bare_newlines: Leniency = Leniency::Refuse,

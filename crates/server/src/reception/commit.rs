@@ -5,6 +5,7 @@
 
 use super::{
     facts::full_maildrops,
+    success,
     transaction::{Copy, Transaction, original_if_different, return_path_prefix},
 };
 use crate::{
@@ -126,7 +127,6 @@ pub(crate) async fn commit(host: &Host, arrived: Arrived<'_>) -> Result<QueueId,
         let Copy { reverse_path, writer, trace_octets, trace_longest_line } = copy;
         let id = writer.id();
         let envelope = Envelope {
-            reverse_path,
             smtputf8: transaction.parameters.smtputf8,
             facts: ContentFacts {
                 size_octets: content.size_octets + trace_octets,
@@ -135,6 +135,8 @@ pub(crate) async fn commit(host: &Host, arrived: Arrived<'_>) -> Result<QueueId,
                 ..content
             },
             message_id: message_id.clone(),
+            requests: transaction.requests_under(&reverse_path),
+            reverse_path,
         };
         let discarded = if first.is_none() { transaction.dropped.len() as u32 } else { 0 };
         let changes = std::mem::take(&mut changes);
@@ -146,6 +148,14 @@ pub(crate) async fn commit(host: &Host, arrived: Arrived<'_>) -> Result<QueueId,
             host.queue().submit(entry);
         }
         first.get_or_insert(id);
+    }
+    let statuses = success::statuses(transaction);
+    if let Some(id) = first
+        && !statuses.is_empty()
+    {
+        // Rare: boxed, for a session's future to stay small. Before the 250, so that a sender who is told
+        // that the message was taken can rely on the report as well.
+        Box::pin(success::report(host, transaction, &statuses, id, host.clock.timestamp())).await;
     }
     first.ok_or_else(|| StoreError::Failed("nothing was opened to commit".into()))
 }
@@ -179,6 +189,7 @@ fn acceptance(
             Place::Elsewhere => remote.push(RemoteRecipient {
                 mailbox: target.mailbox.clone(),
                 original: transaction.recipients[*place].clone(),
+                requests: transaction.requests_for(*place, target),
             }),
         }
     }

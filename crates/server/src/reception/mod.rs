@@ -7,6 +7,7 @@ pub mod judge;
 mod message_id;
 pub mod replies;
 mod session;
+mod success;
 pub(crate) mod transaction;
 pub mod verify;
 

@@ -19,9 +19,9 @@ use posta_journal::{Event as Note, SessionKind};
 use posta_runtime::{Admission, Handler, Refusal, Service, drive};
 use posta_smtp::{
     Reply, TransmissionType,
-    server::{Answer, Event, MailParameters, Question, Session},
+    server::{Answer, Event, MailParameters, Question, RecipientParameters, Session},
 };
-use posta_store::StoreError;
+use posta_store::{RecipientRequests, StoreError};
 use posta_wire::ContentFacts;
 use std::{net::SocketAddr, sync::Arc};
 use tokio::net::TcpStream;
@@ -130,7 +130,7 @@ impl<'a> SmtpSession<'a> {
         replies::SENDER_OK.reply()
     }
 
-    async fn recipient(&mut self, path: ForwardPath) -> Reply {
+    async fn recipient(&mut self, path: ForwardPath, parameters: RecipientParameters) -> Reply {
         let Some(transaction) = &self.transaction else { return replies::LOCAL_ERROR.reply() };
         let directory = self.host.directory(&self.policy);
         let gathering = RecipientFacts::gather(&directory, &self.facts, &path, &transaction.parameters);
@@ -143,7 +143,8 @@ impl<'a> SmtpSession<'a> {
         match (judge::recipient(&facts), facts.resolution) {
             (Verdict::Accept { reason }, Some(resolution)) => {
                 if let Some(transaction) = &mut self.transaction {
-                    transaction.add(path, resolution, reason);
+                    let RecipientParameters { notify, original } = parameters;
+                    transaction.add(path, RecipientRequests { notify, original }, resolution, reason);
                 }
                 replies::RECIPIENT_OK.reply()
             }
@@ -277,7 +278,9 @@ impl Handler<Session> for SmtpSession<'_> {
                 reply
             }
             Question::Mail { reverse_path, parameters } => self.mail(reverse_path, parameters),
-            Question::Recipient { forward_path, .. } => self.recipient(forward_path).await,
+            Question::Recipient { forward_path, parameters } => {
+                self.recipient(forward_path, parameters).await
+            }
             Question::Data => self.data().await,
             Question::EndOfData(facts) => self.end_of_data(facts).await,
             Question::Verify(argument) => self.verify(&argument).await,

@@ -4,7 +4,8 @@ use super::message_id::MessageIdSearch;
 use crate::recipients::{Dropped, Expansion, Place, Resolution, Step, Target};
 use posta_address::{ForwardPath, Mailbox, ReversePath};
 use posta_smtp::server::MailParameters;
-use posta_store::ContentWriter;
+use posta_store::{ContentWriter, RecipientRequests, Requests};
+use posta_wire::Notify;
 use std::collections::HashSet;
 
 /// What is gathered.
@@ -13,6 +14,8 @@ pub(crate) struct Transaction {
     pub(crate) parameters: MailParameters,
     /// As the envelope has them, accepted ones only.
     pub(crate) recipients: Vec<ForwardPath>,
+    /// What was asked for each of them.
+    pub(crate) asked: Vec<Asked>,
     /// Final recipients, each once, with the place of the envelope's recipient they came from.
     pub(crate) targets: Vec<(usize, Target)>,
     pub(crate) steps: Vec<Step>,
@@ -20,6 +23,35 @@ pub(crate) struct Transaction {
     /// Why it may come in, recipient by recipient; most often always the same.
     pub(crate) reasons: Vec<String>,
     pub(crate) message_id: MessageIdSearch,
+}
+
+/// What was asked for a recipient, and what is true of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    pub(crate) requests: RecipientRequests,
+    pub(crate) spread: Spread,
+}
+
+/// How many a recipient stands for (RFC 3461 §5.2.7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spread {
+    One,
+    Several,
+    /// A list with an owner, who hears of failures in the sender's place.
+    List,
+}
+
+impl Spread {
+    fn of(resolution: &Resolution) -> Self {
+        match resolution {
+            Resolution::Here(Expansion { targets, .. }) => match targets.as_slice() {
+                targets if targets.iter().all(|target| target.list_owner.is_some()) => Spread::List,
+                [_] => Spread::One,
+                _ => Spread::Several,
+            },
+            _ => Spread::One,
+        }
+    }
 }
 
 /// One message that the transaction becomes. It is one, except where lists have reverse-paths of
@@ -38,6 +70,7 @@ impl Transaction {
             reverse_path,
             parameters,
             recipients: Vec::new(),
+            asked: Vec::new(),
             targets: Vec::new(),
             steps: Vec::new(),
             dropped: Vec::new(),
@@ -47,9 +80,16 @@ impl Transaction {
     }
 
     /// Takes an accepted recipient with all that it stands for.
-    pub(crate) fn add(&mut self, path: ForwardPath, resolution: Resolution, reason: String) {
+    pub(crate) fn add(
+        &mut self,
+        path: ForwardPath,
+        requests: RecipientRequests,
+        resolution: Resolution,
+        reason: String,
+    ) {
         let place = self.recipients.len();
         self.recipients.push(path);
+        self.asked.push(Asked { requests, spread: Spread::of(&resolution) });
         if self.reasons.last() != Some(&reason) {
             self.reasons.push(reason);
         }
@@ -82,6 +122,29 @@ impl Transaction {
         let known: HashSet<String> = self.targets.iter().map(|(_, target)| identity(target)).collect();
         let fresh = targets.into_iter().filter(|target| !known.contains(&identity(target)));
         self.targets.extend(fresh.map(|target| (place, target)));
+    }
+
+    /// What is asked for the message as it goes on: what a list sends is a message of its own
+    /// (RFC 3461 §5.2.7.1).
+    pub(crate) fn requests_under(&self, reverse_path: &ReversePath) -> Requests {
+        if *reverse_path != self.reverse_path {
+            return Requests::default();
+        }
+        let MailParameters { returned, envelope_id, .. } = self.parameters.clone();
+        Requests { returned, envelope_id }
+    }
+
+    /// What is asked for a final recipient elsewhere (RFC 3461 §5.2.7).
+    pub(crate) fn requests_for(&self, place: usize, target: &Target) -> RecipientRequests {
+        if target.list_owner.is_some() {
+            return RecipientRequests::default();
+        }
+        let Asked { mut requests, spread } = self.asked[place].clone();
+        if spread != Spread::One {
+            // The report that it was expanded is all that is said of success.
+            requests.notify = requests.notify.map(|notify| Notify { success: false, ..notify });
+        }
+        requests
     }
 
     /// The reverse-path under which a target's message goes.

@@ -1,7 +1,7 @@
 //! The envelope: MAIL, RCPT, DATA, and RSET where one is needed (RFC 5321 §3.3, RFC 2920 §3.1).
 
 use super::{
-    Event, Failure, Fault, RecipientOutcome, Stage, Transaction,
+    Event, Failure, Fault, Recipient, RecipientOutcome, Requests, Stage, Transaction,
     session::{Session, State},
 };
 use crate::{
@@ -16,6 +16,8 @@ pub(super) struct Delivery {
     /// What is settled; the rest waits for the final dot.
     outcomes: Vec<Option<RecipientOutcome>>,
     parameters: MailParameters,
+    /// The host offers DSN.
+    dsn: bool,
     steps: Vec<Step>,
     /// How many steps have been sent, and how many of these replied to.
     sent: usize,
@@ -50,6 +52,7 @@ impl Delivery {
         let mut delivery = Delivery {
             outcomes: vec![None; transaction.recipients.len()],
             parameters: MailParameters::default(),
+            dsn: extensions.dsn,
             steps: Vec::with_capacity(transaction.recipients.len() + 3),
             sent: 0,
             replied: 0,
@@ -66,8 +69,8 @@ impl Delivery {
         }
         delivery.steps.extend(reset.then_some(Step::Reset));
         delivery.steps.push(Step::Mail);
-        for (index, path) in delivery.transaction.recipients.iter().enumerate() {
-            if !delivery.parameters.smtputf8 && path.to_ascii().is_none() {
+        for (index, recipient) in delivery.transaction.recipients.iter().enumerate() {
+            if !delivery.parameters.smtputf8 && recipient.path.to_ascii().is_none() {
                 let fault = Fault::ExtensionMissing("SMTPUTF8");
                 delivery.outcomes[index] = Some(Err(Failure { stage: Stage::Recipient, fault }));
             } else {
@@ -113,12 +116,25 @@ impl Delivery {
                 Command::Mail { reverse_path, parameters: self.parameters.clone() }
             }
             Step::Recipient(index) => {
-                let path = &self.transaction.recipients[index];
+                let Recipient { path, parameters } = &self.transaction.recipients[index];
                 let ascii = if smtputf8 { None } else { path.to_ascii() };
                 let forward_path = ascii.unwrap_or_else(|| path.clone());
-                Command::Rcpt { forward_path, parameters: RecipientParameters {} }
+                Command::Rcpt { forward_path, parameters: self.recipient_parameters(parameters) }
             }
         }
+    }
+
+    /// RFC 3461 §5.2.1, §5.2.2: all as it came, or nothing.
+    fn recipient_parameters(&self, asked: &RecipientParameters) -> RecipientParameters {
+        if !self.dsn {
+            return RecipientParameters::default();
+        }
+        let original = asked.original.as_ref();
+        let original = original.map(|original| match self.parameters.smtputf8 {
+            true => original.clone(),
+            false => original.to_ascii(),
+        });
+        RecipientParameters { notify: asked.notify, original }
     }
 
     /// The commands that can be sent now, in wire form; empty when there is nothing more to be had by
@@ -165,8 +181,12 @@ fn parameters_for(transaction: &Transaction, extensions: &PeerExtensions) -> Res
     if facts.has_8bit && !extensions.eight_bit_mime {
         return Err(Fault::ExtensionMissing("8BITMIME"));
     }
-    let recipient_needs_utf8 = transaction.recipients.iter().any(|path| path.to_ascii().is_none());
+    let recipient_needs_utf8 =
+        transaction.recipients.iter().any(|recipient| recipient.path.to_ascii().is_none());
+    let Requests { returned, envelope_id } = &transaction.requests;
     Ok(MailParameters {
+        returned: returned.filter(|_| extensions.dsn),
+        envelope_id: envelope_id.clone().filter(|_| extensions.dsn),
         size_octets: extensions.size.map(|_| facts.size_octets),
         body_8bit: facts.has_8bit,
         smtputf8: extensions.smtputf8 && (header_needs_utf8 || sender_needs_utf8 || recipient_needs_utf8),

@@ -9,6 +9,8 @@ mod question;
 mod session;
 mod settings;
 
-pub use question::{Answer, Event, Failure, Fault, Question, RecipientOutcome, Stage, Transaction};
+pub use question::{
+    Answer, Event, Failure, Fault, Question, Recipient, RecipientOutcome, Requests, Stage, Transaction,
+};
 pub use session::Session;
 pub use settings::{Settings, TimeLimits};

@@ -1,9 +1,9 @@
 //! What the client's session asks and reports.
 
-use crate::Reply;
+use crate::{RecipientParameters, Reply};
 use bytes::Bytes;
 use posta_address::{ForwardPath, ReversePath};
-use posta_wire::ContentFacts;
+use posta_wire::{ContentFacts, EnvelopeId, ReturnedPart};
 
 /// A message to be sent to several recipients in one go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,13 +11,40 @@ pub struct Transaction {
     /// Envelope sender.
     pub reverse_path: ReversePath,
     /// Envelope recipients, at least one.
-    pub recipients: Vec<ForwardPath>,
+    pub recipients: Vec<Recipient>,
     /// What is known of the content: decides SIZE, BODY=8BITMIME and SMTPUTF8. The size must be exact:
     /// a content that turns out shorter or longer is not sent to its end.
     pub facts: ContentFacts,
     /// Whether the message came with SMTPUTF8 (then the next host must have it, unless all turns
     /// out ASCII).
     pub smtputf8: bool,
+    /// What the sender asks; said to hosts that understand it.
+    pub requests: Requests,
+}
+
+/// A recipient, with what the sender asks for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recipient {
+    /// Where the message goes.
+    pub path: ForwardPath,
+    /// Said to hosts that understand it: NOTIFY and ORCPT where DSN is offered.
+    pub parameters: RecipientParameters,
+}
+
+impl From<ForwardPath> for Recipient {
+    /// Without any requests.
+    fn from(path: ForwardPath) -> Self {
+        Recipient { path, parameters: RecipientParameters::default() }
+    }
+}
+
+/// What the sender asks for a message.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Requests {
+    /// RET, where DSN is offered (RFC 3461 §4.3).
+    pub returned: Option<ReturnedPart>,
+    /// ENVID, where DSN is offered (RFC 3461 §4.4).
+    pub envelope_id: Option<EnvelopeId>,
 }
 
 /// What the session wants.

@@ -23,7 +23,8 @@ impl Session {
         let extensions = &self.settings.extensions;
         let offered = (extensions.size || parameters.size_octets.is_none())
             && (extensions.eight_bit_mime || !parameters.body_8bit)
-            && (extensions.smtputf8 && extensions.eight_bit_mime || !parameters.smtputf8);
+            && (extensions.smtputf8 && extensions.eight_bit_mime || !parameters.smtputf8)
+            && (extensions.dsn || parameters.returned.is_none() && parameters.envelope_id.is_none());
         if !offered {
             return self.refuse("mail", replies::UNKNOWN_PARAMETER.reply());
         }
@@ -51,6 +52,15 @@ impl Session {
         };
         envelope.offered += 1;
         if !envelope.smtputf8 && !forward_path.is_ascii() {
+            return self.refuse("rcpt", replies::NON_ASCII_ADDRESS.reply());
+        }
+        // RFC 3461 §4.1, §4.2: both belong to the one extension.
+        let asks_dsn = parameters.notify.is_some() || parameters.original.is_some();
+        if asks_dsn && !self.settings.extensions.dsn {
+            return self.refuse("rcpt", replies::UNKNOWN_PARAMETER.reply());
+        }
+        // RFC 6533 §4: an address in UTF-8 needs the extension that lets UTF-8 into commands.
+        if !envelope.smtputf8 && parameters.original.as_ref().is_some_and(|original| !original.is_ascii()) {
             return self.refuse("rcpt", replies::NON_ASCII_ADDRESS.reply());
         }
         if envelope.accepted >= self.settings.limits.recipients {

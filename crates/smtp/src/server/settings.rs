@@ -110,6 +110,8 @@ pub struct Extensions {
     pub eight_bit_mime: bool,
     /// SMTPUTF8 (RFC 6531); needs 8BITMIME.
     pub smtputf8: bool,
+    /// DSN (RFC 3461).
+    pub dsn: bool,
     /// VRFY answers; without it every VRFY gets 252 (RFC 5321 §7.3).
     pub vrfy: bool,
     /// EXPN answers; without it every EXPN gets 502 (RFC 5321 §7.3).
@@ -123,6 +125,7 @@ impl Default for Extensions {
             size: true,
             eight_bit_mime: true,
             smtputf8: true,
+            dsn: true,
             vrfy: true,
             expn: true,
         }

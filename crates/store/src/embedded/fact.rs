@@ -3,10 +3,13 @@
 //! The first six are written as things happen. The others are written when a volume is rewritten:
 //! they restate what is true now as a whole, so that stating it twice does no harm, and count nothing.
 
-use super::codec::{Decoder, Encoder, Malformed};
+use super::{
+    codec::{Decoder, Encoder, Malformed},
+    requests::{put_recipient_requests, put_requests, recipient_requests, requests},
+};
 use crate::{
     Acceptance, Account, AccountId, Alias, AliasKind, Attempt, DirectoryChange, DomainSettings, Envelope,
-    LocalDelivery, QueueChange, QueueId, QueueRecipient, RemoteRecipient, Tally,
+    LocalDelivery, QueueChange, QueueId, QueueRecipient, RecipientRequests, RemoteRecipient, Tally,
 };
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -225,7 +228,7 @@ fn put_accepted(to: &mut Encoder, accepted: &Accepted) {
     });
     to.list(&acceptance.remote, |to, remote| {
         to.display(&remote.mailbox);
-        put_forward_path(to, &remote.original);
+        put_original(to, &remote.original, &remote.requests);
     });
     to.number(u64::from(acceptance.discarded));
     to.list(&acceptance.changes, put_change);
@@ -244,7 +247,9 @@ fn accepted(from: &mut Decoder<'_>) -> Result<Accepted, Malformed> {
                 Ok(LocalDelivery { account, prefix: Bytes::copy_from_slice(from.octets()?) })
             })?,
             remote: from.list(|from| {
-                Ok(RemoteRecipient { mailbox: from.parsed()?, original: forward_path(from)? })
+                let mailbox = from.parsed()?;
+                let (original, requests) = original(from)?;
+                Ok(RemoteRecipient { mailbox, original, requests })
             })?,
             discarded: from.number_u32()?,
             changes: from.list(change)?,
@@ -254,7 +259,7 @@ fn accepted(from: &mut Decoder<'_>) -> Result<Accepted, Malformed> {
 
 fn put_envelope(to: &mut Encoder, envelope: &Envelope) {
     to.option(envelope.reverse_path.mailbox(), |to, mailbox| to.display(mailbox));
-    to.bool(envelope.smtputf8);
+    put_requests(to, envelope.smtputf8, &envelope.requests);
     let facts = &envelope.facts;
     to.number(facts.size_octets);
     to.bool(facts.has_8bit);
@@ -267,9 +272,11 @@ fn put_envelope(to: &mut Encoder, envelope: &Envelope) {
 
 fn envelope(from: &mut Decoder<'_>) -> Result<Envelope, Malformed> {
     let reverse_path = from.option(Decoder::parsed)?.map_or(ReversePath::Null, ReversePath::Mailbox);
+    let (smtputf8, requests) = requests(from)?;
     Ok(Envelope {
         reverse_path,
-        smtputf8: from.bool()?,
+        smtputf8,
+        requests,
         facts: ContentFacts {
             size_octets: from.number()?,
             has_8bit: from.bool()?,
@@ -296,12 +303,18 @@ pub(super) fn decode_envelope(octets: &[u8]) -> Result<Envelope, Malformed> {
     Ok(value)
 }
 
-fn put_forward_path(to: &mut Encoder, path: &ForwardPath) {
-    to.option(path.mailbox(), |to, mailbox| to.display(mailbox));
+/// The path of a recipient (its absence means postmaster), with what was asked for it.
+fn put_original(to: &mut Encoder, path: &ForwardPath, requests: &RecipientRequests) {
+    put_recipient_requests(to, path.mailbox().is_some(), requests);
+    if let Some(mailbox) = path.mailbox() {
+        to.display(mailbox);
+    }
 }
 
-fn forward_path(from: &mut Decoder<'_>) -> Result<ForwardPath, Malformed> {
-    Ok(from.option(Decoder::parsed)?.map_or(ForwardPath::Postmaster, ForwardPath::Mailbox))
+fn original(from: &mut Decoder<'_>) -> Result<(ForwardPath, RecipientRequests), Malformed> {
+    let (has_mailbox, requests) = recipient_requests(from)?;
+    let path = if has_mailbox { ForwardPath::Mailbox(from.parsed()?) } else { ForwardPath::Postmaster };
+    Ok((path, requests))
 }
 
 fn put_attempt(to: &mut Encoder, attempt: &Attempt) {
@@ -316,7 +329,7 @@ fn attempt(from: &mut Decoder<'_>) -> Result<Attempt, Malformed> {
 
 fn put_recipient(to: &mut Encoder, recipient: &QueueRecipient) {
     to.display(&recipient.mailbox);
-    put_forward_path(to, &recipient.original);
+    put_original(to, &recipient.original, &recipient.requests);
     to.number(u64::from(recipient.attempts));
     to.time(recipient.next_attempt_at);
     to.option(recipient.last_attempt.as_ref(), put_attempt);
@@ -324,9 +337,12 @@ fn put_recipient(to: &mut Encoder, recipient: &QueueRecipient) {
 }
 
 fn recipient(from: &mut Decoder<'_>) -> Result<QueueRecipient, Malformed> {
+    let mailbox = from.parsed()?;
+    let (original, requests) = original(from)?;
     Ok(QueueRecipient {
-        mailbox: from.parsed()?,
-        original: forward_path(from)?,
+        mailbox,
+        original,
+        requests,
         attempts: from.number_u32()?,
         next_attempt_at: from.time()?,
         last_attempt: from.option(attempt)?,
@@ -531,6 +547,7 @@ fn account(from: &mut Decoder<'_>) -> Result<Account, Malformed> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Requests;
     use posta_address::Mailbox;
     use proptest::prelude::*;
 
@@ -569,8 +586,14 @@ mod tests {
             (any::<u64>(), prop::collection::vec(any::<u8>(), 0..40)).prop_map(|(account, prefix)| {
                 LocalDelivery { account: AccountId(account), prefix: prefix.into() }
             });
-        let remote = mailbox()
-            .prop_map(|mailbox| RemoteRecipient { original: ForwardPath::Mailbox(mailbox.clone()), mailbox });
+        let remote = (mailbox(), any::<bool>()).prop_map(|(mailbox, asks)| RemoteRecipient {
+            original: ForwardPath::Mailbox(mailbox.clone()),
+            requests: RecipientRequests {
+                notify: asks.then_some(posta_wire::Notify::NEVER),
+                original: asks.then(|| "rfc822;Bob@x.example".parse().unwrap()),
+            },
+            mailbox,
+        });
         let piece = (any::<u64>(), any::<u64>(), any::<u32>()).prop_map(|(volume, offset, octets)| Piece {
             volume,
             offset,
@@ -600,6 +623,10 @@ mod tests {
                             ..ContentFacts::default()
                         },
                         message_id: Some("<ä@b>".into()),
+                        requests: Requests {
+                            returned: smtputf8.then_some(posta_wire::ReturnedPart::Headers),
+                            envelope_id: smtputf8.then(|| "QQ".parse().unwrap()),
+                        },
                     };
                     let acceptance =
                         Acceptance { envelope, accepted_at, deliveries, remote, discarded, changes };

@@ -29,6 +29,7 @@ mod opening;
 mod reading;
 mod record;
 mod replay;
+mod requests;
 mod rewriting;
 mod upkeep;
 mod volume;

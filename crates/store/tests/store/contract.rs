@@ -6,10 +6,10 @@ use posta_address::Domain;
 use posta_journal::Fate;
 use posta_store::{
     Account, Alias, AliasKind, Attempt, DirectoryChange, DomainSettings, LocalDelivery, QueueChange, QueueId,
-    Store, StoreError, Tally, Usage,
+    RecipientRequests, Requests, Store, StoreError, Tally, Usage,
 };
 
-use posta_wire::Secret;
+use posta_wire::{Notify, ReturnedPart, Secret};
 
 /// Each name is a function below, run against both forms.
 macro_rules! contract {
@@ -47,6 +47,7 @@ contract! {
     a_snapshot_stays_readable
     what_nobody_needs_is_not_found
     the_queue_keeps_what_happens
+    what_the_sender_asked_for_stays_with_the_entry
     a_settled_entry_goes_and_is_counted
     an_acceptance_changes_other_entries_with_it
     contradictions_are_refused_whole
@@ -297,6 +298,30 @@ async fn the_queue_keeps_what_happens(store: &dyn Store) {
     assert!(!changed.held && changed.recipients.iter().all(|recipient| recipient.next_attempt_at == at(20)));
     assert_eq!(changed.recipients[1].attempts, 1);
     assert_eq!(store.tally().await.unwrap().queued, 3);
+}
+
+async fn what_the_sender_asked_for_stays_with_the_entry(store: &dyn Store) {
+    let mut asked = acceptance(&[], &["a@south.example", "b@south.example"]);
+    asked.envelope.requests =
+        Requests { returned: Some(ReturnedPart::Full), envelope_id: Some("QQ+20314159".parse().unwrap()) };
+    asked.remote[1].requests = RecipientRequests {
+        notify: Some(Notify { success: true, ..Notify::NEVER }),
+        original: Some("rfc822;Bee@south.example".parse().unwrap()),
+    };
+    let (id, entry) = accept(store, &letter(1, 500), asked.clone()).await.unwrap();
+    let deferred = QueueChange::Deferred {
+        mailbox: mailbox("b@south.example"),
+        attempt: Attempt { at: at(6), host: None, detail: "451 later".into() },
+        next_attempt_at: at(9),
+    };
+    store.change_queue(vec![(id, deferred)]).await.unwrap();
+    let found = store.queue_entry(id).await.unwrap().unwrap();
+    for entry in [entry.unwrap(), found] {
+        assert_eq!(entry.envelope.requests, asked.envelope.requests);
+        let of_recipients: Vec<_> =
+            entry.recipients.into_iter().map(|recipient| recipient.requests).collect();
+        assert_eq!(of_recipients, [RecipientRequests::default(), asked.remote[1].requests.clone()]);
+    }
 }
 
 async fn a_settled_entry_goes_and_is_counted(store: &dyn Store) {

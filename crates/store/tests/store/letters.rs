@@ -6,7 +6,7 @@ use posta_address::{ForwardPath, Mailbox, ReversePath};
 use posta_store::embedded::Settings;
 use posta_store::{
     Acceptance, Account, AccountId, DirectoryChange, EmbeddedStore, Envelope, LocalDelivery, MemoryStore,
-    Now, QueueEntry, QueueId, RemoteRecipient, Store, StoreError,
+    Now, QueueEntry, QueueId, RecipientRequests, RemoteRecipient, Requests, Store, StoreError,
 };
 use posta_wire::ContentFacts;
 use std::path::Path;
@@ -65,6 +65,7 @@ pub(crate) fn envelope(from: &str) -> Envelope {
         smtputf8: false,
         facts: ContentFacts { size_octets: 7, longest_line_octets: 3, ..ContentFacts::default() },
         message_id: Some("<1@example.org>".into()),
+        requests: Requests::default(),
     }
 }
 
@@ -78,6 +79,7 @@ pub(crate) fn acceptance(accounts: &[AccountId], remote: &[&str]) -> Acceptance 
     let recipient = |text: &&str| RemoteRecipient {
         mailbox: mailbox(text),
         original: ForwardPath::Mailbox(mailbox(text)),
+        requests: RecipientRequests::default(),
     };
     Acceptance {
         envelope: envelope("ann@example.org"),
