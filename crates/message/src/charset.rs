@@ -1,11 +1,13 @@
 //! Character sets: octets to text.
 //!
 //! The sets of the WHATWG come from `encoding_rs`, by their labels and by the names that mail has
-//! beside these. UTF-7, UTF-32 and the 7-bit forms of Chinese and Korean are decoded here.
+//! beside these, the code pages of DOS from `oem_cp`. UTF-7, UTF-32 and the 7-bit forms of Chinese and
+//! Korean are decoded here.
 
 mod seven_bit;
 
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
+use oem_cp::code_table::DECODING_TABLE_CP_MAP;
 use std::borrow::Cow;
 
 /// How octets become text.
@@ -16,6 +18,8 @@ pub enum Charset {
     Ascii,
     /// One that `encoding_rs` has.
     Table(&'static Encoding),
+    /// A code page of DOS, by its number: 437, 850 and their like (RFC 1345 has most of them).
+    CodePage(u16),
     /// RFC 2152.
     Utf7,
     /// UTF-16 that tells its order, big-endian if it does not (RFC 2781 §4.3).
@@ -108,6 +112,9 @@ impl Charset {
                 return Encoding::for_label(format!("windows-{number}").as_bytes()).map(Charset::Table);
             }
         }
+        if let Some(page) = code_page(&lower) {
+            return Some(Charset::CodePage(page));
+        }
         let compact: String = lower.chars().filter(|c| !matches!(c, '-' | '_')).collect();
         let part = compact.strip_prefix("iso8859")?;
         Encoding::for_label(format!("iso-8859-{part}").as_bytes()).map(Charset::Table)
@@ -118,7 +125,7 @@ impl Charset {
     pub(crate) fn is_stateless(self) -> bool {
         match self {
             Charset::Table(encoding) => encoding != encoding_rs::ISO_2022_JP,
-            Charset::Ascii => true,
+            Charset::Ascii | Charset::CodePage(_) => true,
             _ => false,
         }
     }
@@ -149,11 +156,36 @@ impl Charset {
                 let (text, had_errors) = encoding.decode_with_bom_removal(octets);
                 Decoded { text, is_clean: !had_errors }
             }
+            Charset::CodePage(page) => decode_page(page, octets),
             Charset::Utf7 => seven_bit::utf7(octets),
             Charset::Utf32 => seven_bit::utf32(octets),
             Charset::Iso2022Kr => seven_bit::iso_2022_kr(octets),
             Charset::HzGb2312 => seven_bit::hz(octets),
         }
+    }
+}
+
+/// The number of a code page: `cp437`, `IBM850`, `ibm00858`, `850`, `cspc850multilingual`.
+fn code_page(lower: &str) -> Option<u16> {
+    let number = match lower {
+        "cspc8codepage437" => "437",
+        "cspc850multilingual" => "850",
+        "cspcp852" => "852",
+        name => {
+            ["cp", "ibm-", "ibm", "dos-"].iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name)
+        }
+    };
+    number.parse().ok().filter(|page| DECODING_TABLE_CP_MAP.contains_key(page))
+}
+
+/// Octets up to 127 are ASCII in all of them.
+fn decode_page(page: u16, octets: &[u8]) -> Decoded<'_> {
+    let Some(table) = DECODING_TABLE_CP_MAP.get(&page).filter(|_| !octets.is_ascii()) else {
+        return decode_unlabelled(octets);
+    };
+    match table.decode_string_checked(octets) {
+        Some(text) => Decoded { text: Cow::Owned(text), is_clean: true },
+        None => Decoded { text: Cow::Owned(table.decode_string_lossy(octets)), is_clean: false },
     }
 }
 
@@ -184,6 +216,11 @@ mod tests {
         check("windows1251", b"\xcf\xf0", "Пр");
         check("iso-2022-jp", b"\x1b$B8!:w\x1b(B", "検索");
         check("cp949", b"\xb0\xa1", "가");
+        check("cp437", b"gr\x81\xe1e", "grüße");
+        check("IBM850", b"\xb5\x9b", "Áø");
+        check("ibm00858", b"\xd5", "€");
+        check("857", b"\xd5", "\u{fffd}");
+        check("866", b"\x8f\xe0", "Пр");
         check("utf-16", b"\x00a\x00b", "ab");
         check("utf-16", b"\xff\xfea\x00b\x00", "ab");
         check("utf-32", b"\x00\x00\x00a\x00\x01\xf6\x00", "a😀");

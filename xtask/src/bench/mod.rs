@@ -3,6 +3,7 @@
 
 mod content;
 mod idle;
+mod message;
 mod pop3;
 mod sink;
 mod smtp;
@@ -64,6 +65,8 @@ enum What {
     Pop3,
     /// Accept and pass on to a sink
     Relay,
+    /// Messages read and built beside other libraries
+    Message,
 }
 
 /// Maildrops that the load is spread over.
@@ -77,6 +80,9 @@ const SETTLE_MAX: Duration = Duration::from_mins(2);
 
 /// Runs a measurement and prints its table.
 pub fn run(options: &Options) -> Result<()> {
+    if options.what == What::Message {
+        return message::measure();
+    }
     raise_open_files_limit()?;
     if rustix::fs::statfs(&options.dir)?.f_type == TMPFS_MAGIC {
         bail!("{} is not on a disk; name another folder with --dir", options.dir.display());
@@ -90,6 +96,7 @@ pub fn run(options: &Options) -> Result<()> {
         What::Smtp => smtp::measure(options, &binary),
         What::Pop3 => pop3::measure(options, &binary),
         What::Relay => sink::measure(options, &binary),
+        What::Message => message::measure(),
     }
 }
 
