@@ -59,6 +59,7 @@ fn smtp_settings(config: &Config) -> posta_smtp::server::Settings {
     limits.shutdown_timeout = config.limits.shutdown_grace.0;
     settings.extensions.vrfy = config.smtp.vrfy != VerifyPolicy::Off;
     settings.extensions.expn = config.smtp.expn != VerifyPolicy::Off;
+    settings.extensions.chunking = config.smtp.chunking;
     settings.extensions.dsn = config.smtp.dsn;
     settings.quirks.syntax.hello_without_argument = config.smtp.hello_without_name == Leniency::Accept;
     if config.smtp.bare_newlines == Leniency::Accept {

@@ -32,6 +32,13 @@ pub enum Command {
     },
     /// `DATA`
     Data,
+    /// `BDAT octets [LAST]` (RFC 3030 §2)
+    Bdat {
+        /// Octets of the chunk that follows.
+        octets: u64,
+        /// It ends the content.
+        last: bool,
+    },
     /// `RSET`
     Rset,
     /// `VRFY user-or-mailbox`
@@ -68,6 +75,8 @@ pub enum Verb {
     Rcpt,
     /// DATA
     Data,
+    /// BDAT
+    Bdat,
     /// RSET
     Rset,
     /// VRFY
@@ -92,18 +101,19 @@ pub struct CommandError {
 }
 
 /// Known from other RFCs but not offered here, hence 502 rather than 500 (RFC 5321 §4.2.4): TURN, SEND,
-/// SOML, SAML (RFC 5321 Appendix F), STARTTLS (RFC 3207), AUTH (RFC 4954), BDAT (RFC 3030), ETRN
+/// SOML, SAML (RFC 5321 Appendix F), STARTTLS (RFC 3207), AUTH (RFC 4954), ETRN
 /// (RFC 1985), ATRN (RFC 2645), BURL (RFC 4468), LHLO (RFC 2033).
 const NOT_IMPLEMENTED: &[&str] =
-    &["TURN", "SEND", "SOML", "SAML", "STARTTLS", "AUTH", "BDAT", "ETRN", "ATRN", "BURL", "LHLO"];
+    &["TURN", "SEND", "SOML", "SAML", "STARTTLS", "AUTH", "ETRN", "ATRN", "BURL", "LHLO"];
 
 impl Verb {
-    const ALL: [(&'static str, Verb); 11] = [
+    const ALL: [(&'static str, Verb); 12] = [
         ("HELO", Verb::Helo),
         ("EHLO", Verb::Ehlo),
         ("MAIL", Verb::Mail),
         ("RCPT", Verb::Rcpt),
         ("DATA", Verb::Data),
+        ("BDAT", Verb::Bdat),
         ("RSET", Verb::Rset),
         ("VRFY", Verb::Vrfy),
         ("EXPN", Verb::Expn),
@@ -125,6 +135,7 @@ impl Verb {
             Verb::Mail => "mail",
             Verb::Rcpt => "rcpt",
             Verb::Data => "data",
+            Verb::Bdat => "bdat",
             Verb::Rset => "rset",
             Verb::Vrfy => "vrfy",
             Verb::Expn => "expn",
@@ -167,6 +178,7 @@ impl Command {
             Verb::Mail => parse_mail(arguments, quirks),
             Verb::Rcpt => parse_rcpt(arguments, quirks),
             Verb::Data => without(Command::Data),
+            Verb::Bdat => parse_bdat(arguments),
             Verb::Rset => without(Command::Rset),
             Verb::Vrfy => parse_lookup(verb, arguments).map(Command::Vrfy),
             Verb::Expn => parse_lookup(verb, arguments).map(Command::Expn),
@@ -184,6 +196,7 @@ impl Command {
             Command::Mail { .. } => Verb::Mail,
             Command::Rcpt { .. } => Verb::Rcpt,
             Command::Data => Verb::Data,
+            Command::Bdat { .. } => Verb::Bdat,
             Command::Rset => Verb::Rset,
             Command::Vrfy(_) => Verb::Vrfy,
             Command::Expn(_) => Verb::Expn,
@@ -331,6 +344,22 @@ fn path_end(text: &str) -> Option<usize> {
     None
 }
 
+/// RFC 3030 §2: `chunk-size [end-marker]`.
+fn parse_bdat(arguments: &str) -> Result<Command, CommandError> {
+    let error = CommandError::new(Some(Verb::Bdat), replies::BAD_ARGUMENTS).say("Syntax: BDAT octets [LAST]");
+    let mut words = arguments.split(WHITE_SPACE).filter(|word| !word.is_empty());
+    let size = words.next().filter(|size| size.bytes().all(|octet| octet.is_ascii_digit())).ok_or(error)?;
+    let last = match words.next() {
+        None => false,
+        Some(word) if word.eq_ignore_ascii_case("LAST") => true,
+        Some(_) => return Err(error),
+    };
+    match (size.parse(), words.next()) {
+        (Ok(octets), None) => Ok(Command::Bdat { octets, last }),
+        _ => Err(error),
+    }
+}
+
 fn parse_lookup(verb: Verb, arguments: &str) -> Result<Lookup, CommandError> {
     let (argument, smtputf8) = match arguments.rsplit_once(WHITE_SPACE) {
         Some((argument, parameter)) if parameter.eq_ignore_ascii_case("SMTPUTF8") => {
@@ -371,6 +400,9 @@ impl fmt::Display for Command {
             Command::Mail { reverse_path, parameters } => write!(f, "{verb} FROM:{reverse_path}{parameters}"),
             Command::Rcpt { forward_path, parameters } => write!(f, "{verb} TO:{forward_path}{parameters}"),
             Command::Help(Some(argument)) | Command::Noop(Some(argument)) => write!(f, "{verb} {argument}"),
+            Command::Bdat { octets, last } => {
+                write!(f, "{verb} {octets}{}", if *last { " LAST" } else { "" })
+            }
             Command::Data | Command::Rset | Command::Help(None) | Command::Noop(None) | Command::Quit => {
                 f.write_str(verb)
             }
@@ -409,6 +441,8 @@ mod tests {
             ),
             ("MAIL FROM:<a@x.example> ENVID=q+20Q ret=hdrs", "MAIL FROM:<a@x.example> RET=HDRS ENVID=q+20Q"),
             ("data", "DATA"),
+            ("bdat  10", "BDAT 10"),
+            ("BDAT 0 last ", "BDAT 0 LAST"),
             ("RSET  ", "RSET"),
             ("VRFY a b", "VRFY a b"),
             ("VRFY jörg SMTPUTF8", "VRFY jörg SMTPUTF8"),
@@ -457,6 +491,12 @@ mod tests {
             ("MAIL FROM:<a@x.example> ENVID=", "501 5.5.4"),
             ("MAIL FROM:<a@x.example> ENVID=a=b", "501 5.5.4"),
             ("MAIL FROM:<a@x.example> NOTIFY=NEVER", "555 5.5.4"),
+            ("BDAT", "501 5.5.4"),
+            ("BDAT x", "501 5.5.4"),
+            ("BDAT -1", "501 5.5.4"),
+            ("BDAT 1 2", "501 5.5.4"),
+            ("BDAT 1 LAST x", "501 5.5.4"),
+            ("BDAT 99999999999999999999", "501 5.5.4"),
             ("VRFY SMTPUTF8", "250"),
             ("VRFY jörg", "553 5.6.7"),
             ("NOOP \u{1}", "500 5.5.2"),

@@ -23,6 +23,7 @@ pub(crate) fn offered(settings: &server::Settings) -> Vec<Cow<'static, str>> {
     offer(extensions.eight_bit_mime, "8BITMIME".into());
     // RFC 6531 §3.1: a server that offers SMTPUTF8 must offer 8BITMIME.
     offer(extensions.smtputf8 && extensions.eight_bit_mime, "SMTPUTF8".into());
+    offer(extensions.chunking, "CHUNKING".into());
     offer(extensions.dsn, "DSN".into());
     offer(true, "ENHANCEDSTATUSCODES".into());
     offer(true, "HELP".into());
@@ -40,6 +41,8 @@ pub struct PeerExtensions {
     pub eight_bit_mime: bool,
     /// SMTPUTF8 (RFC 6531).
     pub smtputf8: bool,
+    /// CHUNKING (RFC 3030).
+    pub chunking: bool,
     /// DSN (RFC 3461).
     pub dsn: bool,
     /// ENHANCEDSTATUSCODES (RFC 2034).
@@ -68,6 +71,7 @@ impl PeerExtensions {
                 }
                 "8BITMIME" => extensions.eight_bit_mime = true,
                 "SMTPUTF8" => extensions.smtputf8 = true,
+                "CHUNKING" => extensions.chunking = true,
                 "DSN" => extensions.dsn = true,
                 "ENHANCEDSTATUSCODES" => extensions.enhanced_status_codes = true,
                 _ => {}

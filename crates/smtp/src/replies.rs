@@ -57,6 +57,8 @@ pub const MESSAGE_ACCEPTED: Standard = Standard::new(250, (6, 0), "Message accep
 /// DATA: go on. No enhanced status for 3yz.
 pub const START_CONTENT: Standard =
     Standard { code: 354, enhanced: None, text: "End data with <CR><LF>.<CR><LF>" };
+/// A chunk that is not the last (RFC 3030 §2).
+pub const CHUNK_RECEIVED: Standard = Standard::new(250, (0, 0), "Chunk received");
 /// HELP.
 pub const HELP: Standard = Standard::new(214, (0, 0), "See RFC 5321");
 /// QUIT.
@@ -118,6 +120,8 @@ pub const HELLO_FIRST: Standard = Standard::new(503, (5, 1), "Say EHLO or HELO f
 pub const NESTED_MAIL: Standard = Standard::new(503, (5, 1), "A transaction is already open");
 /// RCPT or DATA without MAIL.
 pub const MAIL_FIRST: Standard = Standard::new(503, (5, 1), "Say MAIL first");
+/// MAIL, RCPT or DATA after BDAT (RFC 3030 §2).
+pub const CHUNKS_BEGUN: Standard = Standard::new(503, (5, 1), "The content has begun: BDAT goes on");
 /// DATA without RCPT.
 pub const RECIPIENT_FIRST: Standard = Standard::new(503, (5, 1), "Say RCPT first");
 /// Anything but QUIT after a refusing greeting (RFC 5321 §3.1).
@@ -139,6 +143,11 @@ pub const NO_VALID_RECIPIENTS: Standard = Standard::new(554, (5, 1), "No valid r
 /// The content has a CR or LF that is not part of a CR LF (RFC 5321 §2.3.8).
 pub const CONTENT_BARE_LINE_END: Standard =
     Standard::new(554, (5, 2), "Message refused: lines must end in CR LF, no other CR or LF may occur");
+/// The same in chunks, where nothing is made clean.
+pub const CHUNKED_BARE_LINE_END: Standard =
+    Standard::new(554, (5, 2), "Message refused: lines must end in CR LF, with BDAT as well");
+/// After a BDAT that nobody can read there is no telling commands from content.
+pub const CHUNK_SIZE_UNKNOWN: Standard = Standard::new(421, (5, 2), "The size of the chunk is not known");
 /// The content has NUL octets (RFC 2045 §2.7, §2.8).
 pub const CONTENT_NUL: Standard = Standard::new(554, (6, 0), "Message refused: it has NUL octets");
 /// The content has a line beyond the limit (RFC 5321 §4.5.3.1.6; X.6.0 other media error).

@@ -70,6 +70,7 @@ impl Scene {
                 "SIZE" => settings.extensions.size = false,
                 "8BITMIME" => settings.extensions.eight_bit_mime = false,
                 "SMTPUTF8" => settings.extensions.smtputf8 = false,
+                "CHUNKING" => settings.extensions.chunking = false,
                 "DSN" => settings.extensions.dsn = false,
                 "VRFY" => settings.extensions.vrfy = false,
                 "EXPN" => settings.extensions.expn = false,

@@ -73,6 +73,11 @@ impl ContentScan {
         LineFaults { bare_cr: self.faults.bare_cr || self.held_cr, ..self.faults }
     }
 
+    /// The faults of what has ended: a CR whose LF may still come is none.
+    pub fn faults_within(&self) -> LineFaults {
+        self.faults
+    }
+
     /// Octets of the header section so far.
     pub fn header_section_octets(&self) -> u64 {
         self.header_octets

@@ -24,7 +24,7 @@ impl Session {
     }
 
     pub(super) fn help(&mut self) {
-        let reply = replies::HELP.with("HELO EHLO MAIL RCPT DATA RSET VRFY EXPN HELP NOOP QUIT");
+        let reply = replies::HELP.with("HELO EHLO MAIL RCPT DATA BDAT RSET VRFY EXPN HELP NOOP QUIT");
         self.say(&reply.and(replies::HELP.text));
     }
 }

@@ -4,6 +4,7 @@
 //! reply moves the session on, any other leaves it where it was; 421 ends it. The session itself answers
 //! all that needs no decision: syntax, order, limits, RSET, NOOP, HELP, QUIT.
 
+mod chunking;
 mod content;
 mod envelope;
 mod greeting;

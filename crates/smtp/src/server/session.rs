@@ -2,8 +2,9 @@
 //!
 //! The phases stand in files of their own: [`greeting`](super::greeting) (220, HELO, EHLO),
 //! [`envelope`](super::envelope) (MAIL, RCPT, RSET), [`content`](super::content) (DATA),
-//! [`inquiry`](super::inquiry) (VRFY, EXPN, HELP, NOOP).
+//! [`chunking`](super::chunking) (BDAT), [`inquiry`](super::inquiry) (VRFY, EXPN, HELP, NOOP).
 
+use super::chunking::{Chunk, Chunks, Skip};
 use super::{Answer, BareLineEnd, Event, Question, Settings, content::Reception, envelope::Envelope};
 use crate::{
     Command, Reply, Verb,
@@ -34,6 +35,8 @@ pub struct Session {
     pub(super) errors: u32,
     pub(super) refusals: u32,
     pub(super) idle_commands: u32,
+    /// A chunk that is read to be thrown away; boxed, for it is rare.
+    pub(super) skip: Option<Box<Skip>>,
     /// By when the peer must do something.
     pub(super) deadline: Instant,
     /// By when the session must be over.
@@ -67,6 +70,8 @@ pub(super) enum State {
     Envelope(Envelope),
     /// DATA was answered with 354.
     Content(Box<Reception>),
+    /// BDAT was accepted; within a chunk, or between two (RFC 3030 §2).
+    Chunks(Box<Chunks>),
     /// The content has ended and is being committed.
     Committing {
         /// The reply may hold UTF-8.
@@ -84,6 +89,7 @@ pub(super) enum Asked {
     Mail { smtputf8: bool },
     Recipient,
     Data,
+    Chunk(Chunk),
     EndOfData,
     Verify { smtputf8: bool },
     Expand { smtputf8: bool },
@@ -105,6 +111,7 @@ impl Session {
             errors: 0,
             refusals: 0,
             idle_commands: 0,
+            skip: None,
             deadline: now + settings.limits.command_timeout,
             session_deadline: now + settings.limits.session_timeout,
             settings,
@@ -136,6 +143,7 @@ impl Session {
         match &self.state {
             State::Envelope(envelope) => envelope.smtputf8,
             State::Committing { smtputf8 } => *smtputf8,
+            State::Chunks(chunks) => chunks.smtputf8,
             _ => false,
         }
     }
@@ -195,7 +203,7 @@ impl Session {
     /// Gives up the open transaction, if there is one, and says so once.
     pub(super) fn abort(&mut self, reason: &str) {
         let open = match &self.state {
-            State::Envelope(_) | State::Committing { .. } => true,
+            State::Envelope(_) | State::Chunks(_) | State::Committing { .. } => true,
             // One with a fault has been given up when the fault was found.
             State::Content(reception) => reception.fault.is_none(),
             State::Connected | State::Rejected | State::Greeted | State::Ready | State::Ended => return,
@@ -228,12 +236,12 @@ impl Session {
             Line::Whole { bare_lf, bare_cr, .. } if bare_cr || bare_lf && refuses_bare => {
                 self.refuse("command", replies::BARE_LINE_END.reply());
             }
-            Line::Whole { text, .. } => self.command(&text),
+            Line::Whole { text, .. } => self.command(&text, now),
         }
         taken
     }
 
-    fn command(&mut self, line: &[u8]) {
+    fn command(&mut self, line: &[u8], now: Instant) {
         if is_foreign(line) {
             let reply = replies::NOT_SMTP.reply();
             self.report(Event::Refused { stage: "command", reply });
@@ -245,6 +253,16 @@ impl Session {
             Err(error) => error.verb,
         };
         let stage = verb.map_or("command", Verb::stage);
+        match parsed {
+            // Before its order is looked at: its octets must be read in any case.
+            Ok(Command::Bdat { octets, last }) => return self.bdat(Chunk { octets, last }, now),
+            // How many octets follow that are no commands, nobody knows.
+            Err(error) if error.verb == Some(Verb::Bdat) => {
+                self.refuse(stage, error.reply());
+                return self.end_with(replies::CHUNK_SIZE_UNKNOWN, "refused");
+            }
+            _ => {}
+        }
         if let Some(standard) = self.out_of_order(verb) {
             return self.refuse(stage, standard.reply());
         }
@@ -252,7 +270,7 @@ impl Session {
             Ok(command) => command,
             Err(error) => return self.refuse(stage, error.reply()),
         };
-        if !matches!(verb, Some(Verb::Mail | Verb::Rcpt | Verb::Data | Verb::Quit)) {
+        if !matches!(verb, Some(Verb::Mail | Verb::Rcpt | Verb::Data | Verb::Bdat | Verb::Quit)) {
             self.idle_commands += 1;
             if self.idle_commands > self.settings.limits.idle_commands {
                 return self.end_with(replies::TOO_MANY_IDLE_COMMANDS, "too many errors");
@@ -264,6 +282,7 @@ impl Session {
             Command::Mail { reverse_path, parameters } => self.mail(reverse_path, parameters),
             Command::Rcpt { forward_path, parameters } => self.rcpt(forward_path, parameters),
             Command::Data => self.ask(Asked::Data, Question::Data),
+            Command::Bdat { .. } => debug_assert!(false, "taken above"),
             Command::Rset => self.rset(),
             Command::Vrfy(lookup) => self.vrfy(lookup),
             Command::Expn(lookup) => self.expn(lookup),
@@ -274,14 +293,18 @@ impl Session {
     }
 
     /// The order of commands (RFC 5321 §4.1.4): what is said to one that comes at the wrong time.
-    fn out_of_order(&self, verb: Option<Verb>) -> Option<Standard> {
+    pub(super) fn out_of_order(&self, verb: Option<Verb>) -> Option<Standard> {
         match (&self.state, verb) {
             (State::Rejected, Some(Verb::Quit)) => None,
             (State::Rejected, _) => Some(replies::ONLY_QUIT),
-            (State::Greeted, Some(Verb::Mail | Verb::Rcpt | Verb::Data)) => Some(replies::HELLO_FIRST),
-            (State::Ready, Some(Verb::Rcpt | Verb::Data)) => Some(replies::MAIL_FIRST),
+            (State::Greeted, Some(Verb::Mail | Verb::Rcpt | Verb::Data | Verb::Bdat)) => {
+                Some(replies::HELLO_FIRST)
+            }
+            (State::Ready, Some(Verb::Rcpt | Verb::Data | Verb::Bdat)) => Some(replies::MAIL_FIRST),
+            // RFC 3030 §2: no DATA after BDAT; and what is begun has its envelope.
+            (State::Chunks(_), Some(Verb::Mail | Verb::Rcpt | Verb::Data)) => Some(replies::CHUNKS_BEGUN),
             (State::Envelope(_), Some(Verb::Mail)) => Some(replies::NESTED_MAIL),
-            (State::Envelope(envelope), Some(Verb::Data)) if envelope.accepted == 0 => {
+            (State::Envelope(envelope), Some(Verb::Data | Verb::Bdat)) if envelope.accepted == 0 => {
                 Some(if envelope.offered == 0 {
                     replies::RECIPIENT_FIRST
                 } else {
@@ -321,6 +344,8 @@ impl Conversation for Session {
             let rest = &input[taken..];
             taken += match self.state {
                 State::Ended => break,
+                _ if self.skip.is_some() => self.take_skipped(rest, now),
+                State::Chunks(ref chunks) if chunks.is_within() => self.take_chunk(rest, now),
                 State::Content(_) => self.take_content(rest, now),
                 _ => self.take_line(rest, now),
             };
@@ -346,6 +371,7 @@ impl Conversation for Session {
             Asked::Mail { smtputf8 } => self.mail_decided(smtputf8, &reply),
             Asked::Recipient => self.recipient_decided(&reply),
             Asked::Data => self.data_decided(&reply, now),
+            Asked::Chunk(chunk) => self.chunk_decided(chunk, reply, now),
             Asked::EndOfData => self.end_of_data_decided(&reply),
             Asked::Verify { smtputf8 } | Asked::Expand { smtputf8 } => {
                 self.say_verdict_in(&reply, smtputf8);

@@ -110,6 +110,8 @@ pub struct Extensions {
     pub eight_bit_mime: bool,
     /// SMTPUTF8 (RFC 6531); needs 8BITMIME.
     pub smtputf8: bool,
+    /// CHUNKING (RFC 3030).
+    pub chunking: bool,
     /// DSN (RFC 3461).
     pub dsn: bool,
     /// VRFY answers; without it every VRFY gets 252 (RFC 5321 §7.3).
@@ -125,6 +127,7 @@ impl Default for Extensions {
             size: true,
             eight_bit_mime: true,
             smtputf8: true,
+            chunking: true,
             dsn: true,
             vrfy: true,
             expn: true,

@@ -1,0 +1,196 @@
+//! The content in chunks: BDAT (RFC 3030 §2).
+//!
+//! Whatever becomes of a BDAT, its octets are read before anything else is: what a message holds is
+//! never taken for commands.
+
+use super::{
+    BareLineEnd, Event, Question,
+    session::{Asked, Session, State},
+};
+use crate::{
+    Reply, Verb,
+    limits::{CONTENT_CHUNK_OCTETS_MAX, SKIPPED_OCTETS_MAX},
+    replies::{self, Standard},
+};
+use bytes::Bytes;
+use posta_wire::ContentScan;
+use std::time::Instant;
+
+/// A content that comes in chunks.
+#[derive(Debug)]
+pub(super) struct Chunks {
+    scan: ContentScan,
+    /// What of the present chunk has not come.
+    left_octets: u64,
+    chunk: Chunk,
+    pub(super) smtputf8: bool,
+    /// By when all of the content must be there.
+    deadline: Instant,
+}
+
+/// What BDAT says (RFC 3030 §2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Chunk {
+    pub(super) octets: u64,
+    pub(super) last: bool,
+}
+
+/// A chunk that is read only to be thrown away, and what is said then.
+#[derive(Debug)]
+pub(super) struct Skip {
+    left_octets: u64,
+    stage: &'static str,
+    reply: Reply,
+    /// It is no fault of the client's, and was counted already.
+    is_verdict: bool,
+}
+
+impl Chunks {
+    /// Whether a chunk is on its way.
+    pub(super) fn is_within(&self) -> bool {
+        self.left_octets > 0
+    }
+}
+
+impl Session {
+    pub(super) fn bdat(&mut self, chunk: Chunk, now: Instant) {
+        let standard = match self.out_of_order(Some(Verb::Bdat)) {
+            Some(standard) => Some(standard),
+            None if !self.settings.extensions.chunking => Some(replies::NOT_IMPLEMENTED),
+            None => None,
+        };
+        if let Some(standard) = standard {
+            return self.skip(chunk.octets, "bdat", standard.reply(), false, now);
+        }
+        match &mut self.state {
+            State::Chunks(chunks) => {
+                chunks.chunk = chunk;
+                chunks.left_octets = chunk.octets;
+                self.chunk_begun(now);
+            }
+            _ => self.ask(Asked::Chunk(chunk), Question::Data),
+        }
+    }
+
+    /// The answer to the question that the first chunk asks: 354 lets it in, though nobody says so here.
+    pub(super) fn chunk_decided(&mut self, chunk: Chunk, reply: Reply, now: Instant) {
+        if reply.code != replies::START_CONTENT.code {
+            debug_assert!(!reply.is_positive(), "the content is let in with 354 or refused");
+            return self.skip(chunk.octets, "bdat", reply, true, now);
+        }
+        let State::Envelope(envelope) = &self.state else { return };
+        self.state = State::Chunks(Box::new(Chunks {
+            scan: ContentScan::new(),
+            left_octets: chunk.octets,
+            chunk,
+            smtputf8: envelope.smtputf8,
+            deadline: now + self.settings.limits.content_total_timeout,
+        }));
+        self.chunk_begun(now);
+    }
+
+    fn chunk_begun(&mut self, now: Instant) {
+        self.deadline = now + self.settings.limits.content_timeout;
+        let State::Chunks(chunks) = &self.state else { return };
+        if chunks.left_octets == 0 {
+            self.chunk_ended();
+        }
+    }
+
+    /// Takes the next octets of a chunk. Returns how many those were.
+    pub(super) fn take_chunk(&mut self, input: &[u8], now: Instant) -> usize {
+        let State::Chunks(chunks) = &mut self.state else { return 0 };
+        let most = chunks.left_octets.min(CONTENT_CHUNK_OCTETS_MAX as u64) as usize;
+        let piece = &input[..input.len().min(most)];
+        self.deadline = (now + self.settings.limits.content_timeout).min(chunks.deadline);
+        chunks.scan.scan(piece);
+        chunks.left_octets -= piece.len() as u64;
+        let left_octets = chunks.left_octets;
+        if let Some(fault) = self.chunk_fault() {
+            self.abort(fault.text);
+            self.skip(left_octets, "end-of-data", fault.reply(), false, now);
+            return piece.len();
+        }
+        self.report(Event::Content(Bytes::copy_from_slice(piece)));
+        if left_octets == 0 {
+            self.chunk_ended();
+        }
+        piece.len()
+    }
+
+    /// What is wrong with the content so far. Nothing makes a bare CR or LF clean here: a client that
+    /// knows BDAT is no old one.
+    fn chunk_fault(&self) -> Option<Standard> {
+        let State::Chunks(chunks) = &self.state else { return None };
+        let (limits, quirks) = (&self.settings.limits, &self.settings.quirks);
+        let facts = chunks.scan.facts();
+        let is_over = chunks.chunk.last && chunks.left_octets == 0;
+        // A CR may have its LF in the next piece.
+        let faults = if is_over { chunks.scan.faults() } else { chunks.scan.faults_within() };
+        let refuses_bare = quirks.bare_line_end == BareLineEnd::Refuse;
+        match () {
+            () if facts.size_octets > limits.content_octets => Some(replies::TOO_LARGE),
+            () if faults.bare_cr || faults.bare_lf => Some(match refuses_bare {
+                true => replies::CONTENT_BARE_LINE_END,
+                false => replies::CHUNKED_BARE_LINE_END,
+            }),
+            () if faults.nul && !quirks.nul_in_content => Some(replies::CONTENT_NUL),
+            () if facts.longest_line_octets > limits.text_line_octets => Some(replies::CONTENT_LINE_TOO_LONG),
+            () if chunks.scan.header_section_octets() > limits.header_section_octets => {
+                Some(replies::HEADER_SECTION_TOO_LARGE)
+            }
+            () => None,
+        }
+    }
+
+    fn chunk_ended(&mut self) {
+        if let Some(fault) = self.chunk_fault() {
+            self.abort(fault.text);
+            return self.refuse("end-of-data", fault.reply());
+        }
+        let State::Chunks(chunks) = &self.state else { return };
+        if chunks.chunk.last {
+            let facts = chunks.scan.facts();
+            self.state = State::Committing { smtputf8: chunks.smtputf8 };
+            self.ask(Asked::EndOfData, Question::EndOfData(facts));
+        } else {
+            let octets = chunks.chunk.octets;
+            self.say(&replies::CHUNK_RECEIVED.with(format!("{octets} octets received")));
+        }
+    }
+
+    /// Reads a chunk that nobody wants, then refuses it.
+    fn skip(&mut self, octets: u64, stage: &'static str, reply: Reply, is_verdict: bool, now: Instant) {
+        if octets > self.settings.limits.content_octets.saturating_add(SKIPPED_OCTETS_MAX) {
+            return self.end_with(replies::TOO_LARGE, "refused");
+        }
+        let skip = Skip { left_octets: octets, stage, reply, is_verdict };
+        if octets == 0 {
+            return self.skipped(skip);
+        }
+        self.deadline = now + self.settings.limits.content_timeout;
+        self.skip = Some(Box::new(skip));
+    }
+
+    /// Takes octets of such a chunk. Returns how many those were.
+    pub(super) fn take_skipped(&mut self, input: &[u8], now: Instant) -> usize {
+        let Some(skip) = &mut self.skip else { return 0 };
+        let taken = (input.len() as u64).min(skip.left_octets);
+        skip.left_octets -= taken;
+        if skip.left_octets > 0 {
+            self.deadline = now + self.settings.limits.content_timeout;
+        } else if let Some(skip) = self.skip.take() {
+            self.deadline = now + self.settings.limits.command_timeout;
+            self.skipped(*skip);
+        }
+        taken as usize
+    }
+
+    fn skipped(&mut self, skip: Skip) {
+        if skip.is_verdict {
+            self.say_verdict(&skip.reply);
+        } else {
+            self.refuse(skip.stage, skip.reply);
+        }
+    }
+}
