@@ -86,12 +86,15 @@ impl Charset {
         if name.eq_ignore_ascii_case(b"utf-8") {
             return Some(Charset::Table(UTF_8));
         }
+        if name.eq_ignore_ascii_case(b"us-ascii") {
+            return Some(Charset::Ascii);
+        }
         if name.len() > 40 {
             return None;
         }
         let lower = std::str::from_utf8(name).ok()?.to_ascii_lowercase();
         match lower.as_str() {
-            "us-ascii" | "ascii" | "ansi_x3.4-1968" | "iso646-us" | "us" | "7bit" | "646" => {
+            "ascii" | "ansi_x3.4-1968" | "iso646-us" | "us" | "7bit" | "646" => {
                 return Some(Charset::Ascii);
             }
             "utf-7" | "utf7" | "unicode-1-1-utf-7" | "x-unicode-2-0-utf-7" => return Some(Charset::Utf7),

@@ -173,7 +173,11 @@ impl Run<'_> {
             None => (charset::decode_unlabelled(&self.octets), false),
         };
         // A line break in an encoded word would break the field for whoever shows it.
-        text.extend(decoded.text.chars().map(|c| if matches!(c, '\r' | '\n') { ' ' } else { c }));
+        if memchr::memchr2(b'\r', b'\n', decoded.text.as_bytes()).is_some() {
+            text.push_str(&decoded.text.replace(['\r', '\n'], " "));
+        } else {
+            text.push_str(&decoded.text);
+        }
         let is_clean = decoded.is_clean && known;
         self.octets.clear();
         is_clean
@@ -218,6 +222,9 @@ fn decode_words(value: &[u8]) -> DecodedText<'_> {
 }
 
 fn push_plain(octets: &[u8], text: &mut String) -> bool {
+    if octets.is_empty() {
+        return true;
+    }
     let unfolded = unfold(octets);
     text.push_str(&unfolded.text);
     unfolded.is_clean

@@ -1,5 +1,7 @@
 //! The base64 content transfer encoding, written (RFC 2045 §6.8).
 
+use crate::limits::BODY_ENCODED_LINE_OCTETS_MAX;
+
 /// Octets of content that make one line of 76 characters.
 const LINE_CONTENT_OCTETS: usize = 57;
 
@@ -40,6 +42,10 @@ const GATHERED_OCTETS: usize = 16 * 1024;
 /// padding complete and at the end only.
 pub fn decode_into(text: &[u8], out: &mut Vec<u8>) -> bool {
     out.reserve(text.len() / 4 * 3 + 3);
+    // One line in order, as encoded words have it, needs no gathering.
+    if text.len() <= BODY_ENCODED_LINE_OCTETS_MAX && decode_strict(text, out) {
+        return true;
+    }
     let mut gathered = Vec::with_capacity(text.len().min(GATHERED_OCTETS) + 4);
     let mut rest = text;
     let mut is_clean = true;

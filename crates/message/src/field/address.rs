@@ -119,9 +119,20 @@ fn plain_mailbox(value: &[u8]) -> Option<Mailbox<'_>> {
 
 /// RFC 5322 §3.2.3, dots included.
 fn is_atext_or_dot(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric()
-        || matches!(octet, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-'..=b'/' | b'=' | b'?' | b'^'..=b'`' | b'{'..=b'~')
+    ATEXT_OR_DOT[usize::from(octet)]
 }
+
+/// A table, because every character of every address is looked up.
+const ATEXT_OR_DOT: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut octet = 0;
+    while octet < 256 {
+        table[octet] = (octet as u8).is_ascii_alphanumeric()
+            || matches!(octet as u8, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-'..=b'/' | b'=' | b'?' | b'^'..=b'`' | b'{'..=b'~');
+        octet += 1;
+    }
+    table
+};
 
 /// A word, or one of the characters that stand between words in an address.
 #[derive(Debug, Clone, Copy)]

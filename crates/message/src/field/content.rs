@@ -39,6 +39,9 @@ pub fn content_type(value: &[u8]) -> ContentType<'_> {
 
 /// As [`content_type`], without reading the parameters: gives what follows the type instead.
 pub(crate) fn essence(value: &[u8]) -> (Cow<'_, str>, &[u8], bool) {
+    if let Some((essence, rest)) = plain_essence(value) {
+        return (Cow::Borrowed(essence), rest, true);
+    }
     let mut cursor = Cursor::new(value);
     cursor.skip_cfws();
     let start = cursor.at;
@@ -74,6 +77,18 @@ pub(crate) fn essence(value: &[u8]) -> (Cow<'_, str>, &[u8], bool) {
     };
     let rest = if is_clean { rest } else { behind_junk(rest) };
     (essence, rest, is_clean)
+}
+
+/// The usual form: lower case, and nothing but white space before the end or the semicolon.
+fn plain_essence(value: &[u8]) -> Option<(&str, &[u8])> {
+    let value = value.trim_ascii_start();
+    let is_plain = |octet: &u8| matches!(octet, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'+');
+    let slash = value.iter().position(|octet| !is_plain(octet)).filter(|at| *at > 0 && value[*at] == b'/')?;
+    let subtype = value[slash + 1..].iter().take_while(|octet| is_plain(octet)).count();
+    let (essence, rest) = value.split_at(slash + 1 + subtype);
+    let rest = rest.trim_ascii_start();
+    let is_usual = subtype > 0 && matches!(rest.first(), None | Some(b';'));
+    Some((std::str::from_utf8(essence).ok().filter(|_| is_usual)?, rest))
 }
 
 fn is_type_char(octet: u8) -> bool {

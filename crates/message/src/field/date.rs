@@ -18,9 +18,51 @@ pub struct ParsedDate {
 /// Years of two digits up to 49 are of this century, those of 50 to 99, and those of three digits,
 /// count from 1900 (RFC 5322 §4.3). Unknown zones are taken for UTC, as the RFC asks.
 pub fn parse(value: &[u8]) -> Option<ParsedDate> {
+    if let Some(date) = usual(value) {
+        return Some(ParsedDate { date, is_strict: true });
+    }
     let mut reader = Reader { cursor: Cursor::new(value), is_strict: true };
     let date = reader.date()?;
     Some(ParsedDate { date, is_strict: reader.is_strict })
+}
+
+/// The form that nearly all programs write, without comments and folding:
+/// `Sat, 17 Nov 2007 20:18:49 -0500`, the weekday and a digit of the day left out or not.
+fn usual(value: &[u8]) -> Option<DateTime> {
+    let value = value.trim_ascii_start();
+    let value = match value {
+        [a, b, c, b',', b' ', rest @ ..] if WEEKDAYS.contains(&&[*a, *b, *c][..]) => rest,
+        _ => value,
+    };
+    let (day, value) = match value {
+        [ten, one, b' ', rest @ ..] => (digits([*ten, *one])?, rest),
+        [one, b' ', rest @ ..] => (digits([*one])?, rest),
+        _ => return None,
+    };
+    let (month, value) = value.split_first_chunk::<4>()?;
+    let (year, value) = value.split_first_chunk::<4>()?;
+    let ([b' ', h, hh, b':', m, mm, b':', s, ss, b' '], value) = value.split_first_chunk::<10>()? else {
+        return None;
+    };
+    let time = (digits([*h, *hh])?, digits([*m, *mm])?, digits([*s, *ss])?);
+    let ([sign, zone @ ..], value) = value.split_first_chunk::<5>()?;
+    let zone = digits(*zone)? as i32;
+    if month[3] != b' ' || zone % 100 >= 60 || value.first().is_some_and(u8::is_ascii_digit) {
+        return None;
+    }
+    let seconds = zone / 100 * 3600 + zone % 100 * 60;
+    let seconds = match sign {
+        b'+' => seconds,
+        b'-' => -seconds,
+        _ => return None,
+    };
+    let year = i16::try_from(digits(*year)?).ok()?;
+    moment(year, month_of(month)?, day, time, Offset::from_seconds(seconds).ok()?)
+}
+
+fn digits<const COUNT: usize>(digits: [u8; COUNT]) -> Option<i64> {
+    let is_number = digits.iter().all(u8::is_ascii_digit);
+    is_number.then(|| digits.iter().fold(0, |value, digit| value * 10 + i64::from(digit - b'0')))
 }
 
 struct Reader<'a> {
@@ -256,6 +298,32 @@ fn moment(year: i16, month: i8, day: i64, time: (i64, i64, i64), offset: Offset)
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The short way reads what the long way reads.
+    #[test]
+    fn the_usual_form_is_read_alike() {
+        let zones = ["+0000", "-0000", "+0530", "-1159", "+0160", "+9999", "+00000", "0000", "GMT"];
+        let days = ["Sat, 17", "Sat, 7", "17", "7", "07", "00", "32", "sat, 17", "Sat,17", "Sat , 17"];
+        let rest = ["Nov 2007 20:18:49", "nov 2007 23:59:60", "Nov 2007 24:00:00", "Feb 2024 0:00:00"];
+        let mut usual_ones = 0;
+        let mut compare = |text: &str| {
+            let mut reader = Reader { cursor: Cursor::new(text.as_bytes()), is_strict: true };
+            let long = reader.date();
+            if let Some(short) = usual(text.as_bytes()) {
+                assert_eq!((Some(short), true), (long, reader.is_strict), "{text}");
+                usual_ones += 1;
+            }
+        };
+        for day in days {
+            for rest in rest {
+                for zone in zones {
+                    compare(&format!(" {day} {rest} {zone}"));
+                    compare(&format!("{day} {rest} {zone} (x)\r\n"));
+                }
+            }
+        }
+        assert!(usual_ones > 50, "{usual_ones}");
+    }
 
     fn check(value: &str, expected: &str, expected_strict: bool) {
         let parsed = parse(value.as_bytes()).unwrap_or_else(|| panic!("{value:?} is no date"));

@@ -50,6 +50,9 @@ struct Section<'a> {
 
 /// Reads the parameters behind the first semicolon of a value.
 pub fn parse(value: &[u8]) -> Parameters<'_> {
+    if let Some(parameter) = only_charset(value) {
+        return Parameters { list: vec![parameter], is_clean: true };
+    }
     let mut cursor = Cursor::new(value);
     let mut is_clean = true;
     let mut sections = Vec::new();
@@ -95,27 +98,39 @@ fn plain_parameters<'a>(sections: &[Section<'a>], is_clean: bool) -> Parameters<
 
 /// The value of `charset` where it is the first parameter and written plainly, as it nearly always
 /// is; for all else [`parse`] is asked.
-pub(crate) fn charset(parameters: &[u8]) -> Option<Cow<'_, str>> {
-    if let Some(name) = plain_charset(parameters) {
-        return Some(charset::decode_unlabelled(name).text);
+pub(crate) fn charset(parameters: &[u8]) -> Option<Cow<'_, [u8]>> {
+    if let Some((_, name)) = plain_charset(parameters) {
+        return Some(Cow::Borrowed(name));
     }
     let parameters = parse(parameters);
     let own = parameters.list.into_iter().find(|parameter| parameter.name.eq_ignore_ascii_case("charset"));
-    own.map(|parameter| parameter.value)
+    own.map(|parameter| Cow::Owned(parameter.value.into_owned().into_bytes()))
 }
 
-fn plain_charset(parameters: &[u8]) -> Option<&[u8]> {
+/// Name and value of `; charset=token` or `; charset="token"` at the start of the parameters.
+fn plain_charset(parameters: &[u8]) -> Option<(&[u8], &[u8])> {
     let rest = parameters.strip_prefix(b";")?.trim_ascii_start();
-    let (name, rest) = rest.split_at_checked(8)?;
-    if !name.eq_ignore_ascii_case(b"charset=") {
+    let (name, rest) = rest.split_at_checked(7)?;
+    let rest = rest.strip_prefix(b"=")?;
+    if !name.eq_ignore_ascii_case(b"charset") {
         return None;
     }
     let is_plain =
         |octet: &&u8| octet.is_ascii_alphanumeric() || matches!(**octet, b'-' | b'_' | b':' | b'.');
-    let rest = rest.strip_prefix(b"\"").unwrap_or(rest);
+    let (rest, quote): (_, &[u8]) = match rest.strip_prefix(b"\"") {
+        Some(rest) => (rest, b"\""),
+        None => (rest, b""),
+    };
     let length = rest.iter().take_while(is_plain).count();
-    let after = rest[length..].strip_prefix(b"\"").unwrap_or(&rest[length..]).trim_ascii_start();
-    (length > 0 && matches!(after, [] | [b';', ..])).then(|| &rest[..length])
+    let after = rest[length..].strip_prefix(quote)?.trim_ascii_start();
+    (length > 0 && matches!(after, [] | [b';', ..])).then(|| (name, &rest[..length]))
+}
+
+/// A plain charset and nothing else: what most texts have.
+fn only_charset(parameters: &[u8]) -> Option<Parameter<'_>> {
+    let (name, value) = plain_charset(parameters).filter(|_| memchr::memrchr(b';', parameters) == Some(0))?;
+    let (name, value) = (std::str::from_utf8(name).ok()?, std::str::from_utf8(value).ok()?);
+    Some(Parameter { name, value: Cow::Borrowed(value), language: None })
 }
 
 fn section<'a>(cursor: &mut Cursor<'a>, is_clean: &mut bool) -> Option<Section<'a>> {

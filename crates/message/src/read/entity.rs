@@ -430,7 +430,7 @@ impl<'m> Entity<'m> {
     fn known_charset(&self) -> Option<Charset> {
         let field = self.content_type_field()?;
         let (_, parameters, _) = content::essence(field.value);
-        Charset::by_name(parameter::charset(parameters)?.as_bytes())
+        Charset::by_name(&parameter::charset(parameters)?)
     }
 
     /// As [`Entity::text`], with what was wrong.

@@ -253,8 +253,7 @@ impl<'r> Parser<'r> {
     /// white space perhaps before the colon (§4.5).
     fn field_span(&mut self, start: usize, end: usize) -> FieldSpan {
         let field = &self.raw[start..end];
-        let name_octets =
-            field.iter().take_while(|octet| octet.is_ascii_graphic() && **octet != b':').count();
+        let name_octets = field.iter().take_while(|octet| is_name_char(**octet)).count();
         // Even folding may stand there (RFC 822 §3.4.2).
         let blank = field[name_octets..].iter().take_while(|octet| octet.is_ascii_whitespace()).count();
         let colon = name_octets + blank;
@@ -272,7 +271,7 @@ impl<'r> Parser<'r> {
     /// Otherwise the body has begun without an empty line.
     fn header_goes_on(&self, at: usize) -> bool {
         let rest = &self.raw[at..];
-        let name = rest.iter().take_while(|octet| octet.is_ascii_graphic() && **octet != b':').count();
+        let name = rest.iter().take_while(|octet| is_name_char(**octet)).count();
         let blank = rest[name..].iter().take_while(|octet| matches!(octet, b' ' | b'\t')).count();
         name > 0 && rest.get(name + blank) == Some(&b':')
     }
@@ -479,6 +478,11 @@ impl<'r> Parser<'r> {
         }
         end
     }
+}
+
+/// What a field name has (RFC 5322 §2.2): visible ASCII but the colon.
+fn is_name_char(octet: u8) -> bool {
+    octet.wrapping_sub(b'!') < b'\x7f' - b'!' && octet != b':'
 }
 
 /// The boundary of a multipart. The usual form is found without reading all parameters.
