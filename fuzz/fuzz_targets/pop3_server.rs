@@ -6,6 +6,7 @@ use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use posta_fuzz::{Driver, Pieces, drive, split_choices};
 use posta_pop3::server::{Answer, Event, LoginFailure, MessageEntry, Question, Session, Settings};
+use posta_wire::sasl;
 use std::{sync::Arc, time::Instant};
 
 const CONTENTS: [&[u8]; 3] =
@@ -65,6 +66,13 @@ impl Host {
     }
 }
 
+fn exchange(mechanism: sasl::Mechanism) -> sasl::server::Exchange {
+    let settings = sasl::server::Settings::new("pop.example", sasl::server::DecoyKey::new([1; 32]));
+    let context =
+        sasl::server::Context { random: [2; 18], unix_secs: 1, bindings: sasl::ChannelBindings::none() };
+    sasl::server::Exchange::new(mechanism, &settings, context)
+}
+
 impl Driver<Session> for Host {
     fn answer(&mut self, question: Question) -> Answer {
         match &question {
@@ -76,6 +84,19 @@ impl Driver<Session> for Host {
                 let rest = &CONTENTS[*index][usize::try_from(*offset).expect("within the content")..];
                 Answer::Content(Some(Bytes::from_static(&rest[..rest.len().min(self.content_pieces)])))
             }
+            Question::Mechanisms => Answer::Mechanisms(sasl::Mechanism::ALL.into_iter().collect()),
+            Question::Authenticate(mechanism) => Answer::Exchange(Box::new(exchange(*mechanism))),
+            Question::Credentials(question) => Answer::Credentials(match &**question {
+                sasl::server::Question::CheckPassword { authcid, .. } if authcid.contains("yes") => {
+                    sasl::server::Answer::Accepted { authcid: authcid.clone() }
+                }
+                _ => sasl::server::Answer::Refused,
+            }),
+            Question::Open(identity) => {
+                let user = identity.authzid.clone();
+                self.login(&user, question)
+            }
+            Question::AuthenticationFailed(_) => Answer::Login(Err(LoginFailure::Credentials)),
             Question::Update { deleted } => {
                 self.updates.push(deleted.clone());
                 Answer::Updated(deleted.len() < CONTENTS.len())

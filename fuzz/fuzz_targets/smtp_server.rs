@@ -9,7 +9,10 @@ use posta_smtp::{
     Reply, ReplyAssembler, replies,
     server::{Answer, BareLineEnd, Event, Question, Session, Settings},
 };
-use posta_wire::{ContentFacts, DotEncoder};
+use posta_wire::{
+    ContentFacts, DotEncoder,
+    sasl::{self, Mechanism},
+};
 use std::{sync::Arc, time::Instant};
 
 /// The one reply that says a message was taken.
@@ -124,11 +127,28 @@ fn verdict(path: &str) -> Reply {
     }
 }
 
+fn exchange(mechanism: Mechanism) -> sasl::server::Exchange {
+    let settings = sasl::server::Settings::new("mx.example", sasl::server::DecoyKey::new([1; 32]));
+    let context =
+        sasl::server::Context { random: [2; 18], unix_secs: 1, bindings: sasl::ChannelBindings::none() };
+    sasl::server::Exchange::new(mechanism, &settings, context)
+}
+
+/// Anybody is let in who is called so.
+fn credentials(question: &sasl::server::Question) -> sasl::server::Answer {
+    match question {
+        sasl::server::Question::CheckPassword { authcid, .. } if authcid.contains("yes") => {
+            sasl::server::Answer::Accepted { authcid: authcid.clone() }
+        }
+        _ => sasl::server::Answer::Refused,
+    }
+}
+
 impl Driver<Session> for Host {
     fn answer(&mut self, question: Question) -> Answer {
         assert_eq!(self.ended, None);
         self.asked.push(question.clone());
-        Answer(match question {
+        Answer::Reply(match question {
             Question::Greeting => self.settings.greeting(),
             Question::Hello(hello) => self.settings.welcome(&hello),
             Question::Mail { reverse_path, .. } => {
@@ -152,6 +172,8 @@ impl Driver<Session> for Host {
                 Reply::new(250, None, KEPT)
             }
             Question::Verify(name) | Question::Expand(name) => verdict(&name),
+            Question::Authenticate(mechanism) => return Answer::Exchange(Box::new(exchange(mechanism))),
+            Question::Credentials(question) => return Answer::Credentials(credentials(&question)),
         })
     }
 
@@ -165,6 +187,7 @@ impl Driver<Session> for Host {
                 self.aborted += 1;
             }
             Event::Refused { stage, reply } => self.refused.push((stage, reply)),
+            Event::Authenticated { .. } | Event::AuthenticationFailed { .. } => {}
             Event::Ended { reason } => self.ended = Some(reason),
         }
     }

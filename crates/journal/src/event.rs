@@ -56,6 +56,9 @@ pub enum Event {
         /// The name given in HELO or EHLO.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         hello: Option<String>,
+        /// What protected it: `TLS 1.3, TLS_AES_256_GCM_SHA384`; absent in the clear.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tls: Option<String>,
         /// Messages accepted (SMTP) or retrieved (POP3).
         messages: u32,
         /// How it ended: `quit`, `timeout`, `peer closed`, `too many errors`, …
@@ -129,6 +132,18 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         hosts: Vec<String>,
     },
+    /// How the connection to another host is protected, where TLS was to be had or had been before.
+    Secured {
+        /// Queue id of the message that opened the connection.
+        id: String,
+        /// The host with its address.
+        host: String,
+        /// What protects it: `TLS 1.3, TLS_AES_256_GCM_SHA384`; absent in the clear.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tls: Option<String>,
+        /// Whether the host has proven who it is, or why there is no TLS, in plain words.
+        detail: String,
+    },
     /// One recipient's outcome of one attempt, or its local delivery.
     Outcome {
         /// Queue id.
@@ -194,6 +209,7 @@ impl Event {
             Event::Accepted { id, .. }
             | Event::Expanded { id, .. }
             | Event::Routed { id, .. }
+            | Event::Secured { id, .. }
             | Event::Outcome { id, .. }
             | Event::Reported { id, .. }
             | Event::Fetched { id, .. } => Some(id),

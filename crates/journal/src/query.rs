@@ -119,7 +119,11 @@ fn names_address(event: &Event, wanted: &Mailbox) -> bool {
         Event::Outcome { to, original, .. } => is(to) || original.as_ref().is_some_and(forward),
         Event::Reported { to, .. } => is(to),
         Event::Fetched { account, .. } => is(account),
-        Event::Session { .. } | Event::Routed { .. } | Event::Operator { .. } | Event::Lost { .. } => false,
+        Event::Session { .. }
+        | Event::Routed { .. }
+        | Event::Secured { .. }
+        | Event::Operator { .. }
+        | Event::Lost { .. } => false,
     }
 }
 

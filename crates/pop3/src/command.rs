@@ -49,6 +49,15 @@ pub enum Command {
     },
     /// `CAPA` (RFC 2449 §5).
     Capa,
+    /// `AUTH mechanism [initial-response]` (RFC 5034 §4).
+    Auth {
+        /// The mechanism's name; whether there is such a one is seen later.
+        mechanism: String,
+        /// Base64, or `=` for an empty one. May hold a password.
+        initial: Option<Secret>,
+    },
+    /// `STLS` (RFC 2595 §4).
+    Stls,
 }
 
 /// Why a line is no command. `Display` is fit for a reply.
@@ -118,7 +127,9 @@ impl Command {
             b"PASS" if argument.is_empty() => Err(CommandError::ArgumentNeeded("PASS", "a password")),
             b"PASS" => Ok(Command::Pass(Secret::new(argument))),
             b"APOP" => parse_apop(trimmed),
+            b"AUTH" => parse_auth(trimmed),
             b"CAPA" => bare("CAPA", trimmed, Command::Capa),
+            b"STLS" => bare("STLS", trimmed, Command::Stls),
             _ => Err(CommandError::Unknown),
         }
     }
@@ -139,6 +150,8 @@ impl Command {
             Command::Pass(_) => "PASS",
             Command::Apop { .. } => "APOP",
             Command::Capa => "CAPA",
+            Command::Auth { .. } => "AUTH",
+            Command::Stls => "STLS",
         }
     }
 
@@ -152,6 +165,10 @@ impl Command {
             Command::User(name) => format!("{keyword} {name}\r\n"),
             Command::Pass(password) => format!("{keyword} {}\r\n", password.expose()),
             Command::Apop { name, digest } => format!("{keyword} {name} {}\r\n", hex::encode(digest)),
+            Command::Auth { mechanism, initial: None } => format!("{keyword} {mechanism}\r\n"),
+            Command::Auth { mechanism, initial: Some(initial) } => {
+                format!("{keyword} {mechanism} {}\r\n", initial.expose())
+            }
             _ => format!("{keyword}\r\n"),
         }
     }
@@ -196,6 +213,14 @@ fn parse_apop(argument: &str) -> Result<Command, CommandError> {
     Ok(Command::Apop { name: name.to_owned(), digest })
 }
 
+fn parse_auth(argument: &str) -> Result<Command, CommandError> {
+    let needed = CommandError::ArgumentNeeded("AUTH", "a mechanism, and perhaps an initial response");
+    let mut words = argument.split(' ').filter(|word| !word.is_empty());
+    let mechanism = words.next().ok_or(needed)?.to_owned();
+    let initial = words.next().map(Secret::new);
+    if words.next().is_some() { Err(needed) } else { Ok(Command::Auth { mechanism, initial }) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -210,6 +235,7 @@ mod tests {
         let digest: [u8; 16] = hex::decode("c4c9334bac560ecc979e58001b3e22fb").unwrap().try_into().unwrap();
         let table: &[(&str, Command)] = &[
             ("QUIT", Command::Quit),
+            ("stls", Command::Stls),
             ("quit", Command::Quit),
             ("sTaT", Command::Stat),
             ("STAT ", Command::Stat),
@@ -233,6 +259,8 @@ mod tests {
             ("PASS pässwörd", Command::Pass(Secret::new("pässwörd"))),
             ("APOP mrose c4c9334bac560ecc979e58001b3e22fb", Command::Apop { name: "mrose".into(), digest }),
             ("CAPA", Command::Capa),
+            ("auth PLAIN", Command::Auth { mechanism: "PLAIN".into(), initial: None }),
+            ("AUTH PLAIN =", Command::Auth { mechanism: "PLAIN".into(), initial: Some(Secret::new("=")) }),
         ];
         for (line, expected) in table {
             assert_eq!(Command::parse(line.as_bytes()).as_ref(), Ok(expected), "{line:?}");
@@ -271,6 +299,8 @@ mod tests {
             (b"APOP  c4c9334bac560ecc979e58001b3e22fb", APOP_NEEDED),
             (b"STAT\0", CommandError::NotText),
             (b"STAT\r", CommandError::NotText),
+            (b"AUTH", AUTH_NEEDED),
+            (b"AUTH PLAIN a b", AUTH_NEEDED),
             (b"USER \xff", CommandError::NotText),
             (too_long.as_bytes(), CommandError::TooLong),
         ];
@@ -278,6 +308,8 @@ mod tests {
             assert_eq!(Command::parse(line).as_ref(), Err(expected), "{}", line.escape_ascii());
         }
     }
+    const AUTH_NEEDED: CommandError =
+        CommandError::ArgumentNeeded("AUTH", "a mechanism, and perhaps an initial response");
     const APOP_NEEDED: CommandError =
         CommandError::ArgumentNeeded("APOP", "a name and a digest of 32 hexadecimal digits");
 
@@ -304,6 +336,9 @@ mod tests {
             "[ -~ü]{1,100}".prop_map(|text| Command::Pass(Secret::new(text))),
             (name(), any::<[u8; 16]>()).prop_map(|(name, digest)| Command::Apop { name, digest }),
             Just(Command::Capa),
+            ("[!-~]{1,30}", proptest::option::of("[!-~]{1,60}")).prop_map(|(mechanism, initial)| {
+                Command::Auth { mechanism, initial: initial.map(Secret::new) }
+            }),
         ]
     }
 

@@ -2,7 +2,7 @@
 //! in one piece, octet by octet, and with contents in small pieces.
 //!
 //! A dialogue begins with `# RFC NNNN §…: title`, then the setting (`user NAME PASSWORD`,
-//! `apop NAME SECRET`, `timestamp <…>`, `message N` of N octets, or `message` with `| ` lines), then what is
+//! `apop NAME SECRET`, `auth MECHANISM…`, `auth encrypted MECHANISM…`, `timestamp <…>`, `message N` of N octets, or `message` with `| ` lines), then what is
 //! said. Lines of `C:` that follow one another are sent at once; `\n`, `\xNN` stand for octets. `S:` is
 //! one line that must come, `*` stands for any text, `<message N>` for a message. Between them:
 //! `closed`, `removed 1 2`, `wait SECONDS`, `hang up`, `shutdown`, `cut off`.
@@ -10,9 +10,12 @@
 use bytes::Bytes;
 use posta_pop3::{
     apop_digest, digests_equal,
-    server::{Answer, LoginFailure, MessageEntry, Question, Session, Settings},
+    server::{Answer, LoginFailure, MechanismRefusal, MessageEntry, Question, Session, Settings},
 };
-use posta_wire::{Conversation, Output};
+use posta_wire::{
+    Conversation, Output, Secret,
+    sasl::{self, ChannelBindings, MechanismSet, server::DecoyKey},
+};
 use std::{
     path::Path,
     sync::Arc,
@@ -28,6 +31,8 @@ struct Scene {
     messages: Vec<Vec<u8>>,
     unreadable: Option<(usize, usize)>,
     login_fails: bool,
+    offered: MechanismSet,
+    needs_encryption: MechanismSet,
     update_fails: bool,
     plain_login_off: bool,
     bare_lf_accepted: bool,
@@ -57,6 +62,8 @@ impl Scene {
             ["unreadable", number, "after", octets] => {
                 self.unreadable = Some((index(number), octets.parse().expect("a number")));
             }
+            ["auth", "encrypted", names @ ..] => self.needs_encryption = mechanisms(names),
+            ["auth", names @ ..] => self.offered = mechanisms(names),
             ["login", "fails"] => self.login_fails = true,
             ["update", "fails"] => self.update_fails = true,
             ["plain", "login", "off"] => self.plain_login_off = true,
@@ -88,6 +95,22 @@ impl Scene {
                 });
                 self.login(good)
             }
+            Question::Mechanisms => Answer::Mechanisms(self.offered),
+            Question::Authenticate(mechanism) if self.offered.contains(mechanism) => {
+                Answer::Exchange(Box::new(exchange(mechanism)))
+            }
+            Question::Authenticate(mechanism) if self.needs_encryption.contains(mechanism) => {
+                Answer::NoExchange(MechanismRefusal::NeedsEncryption)
+            }
+            Question::Authenticate(_) => Answer::NoExchange(MechanismRefusal::NotOffered),
+            Question::Credentials(question) => Answer::Credentials(self.credentials(*question)),
+            Question::Open(identity) => {
+                self.login(self.user.as_ref().is_some_and(|(name, _)| *name == identity.authzid))
+            }
+            Question::AuthenticationFailed(sasl::server::Failure::Unavailable) => {
+                Answer::Login(Err(LoginFailure::Temporary))
+            }
+            Question::AuthenticationFailed(_) => self.login(false),
             Question::Content { index, offset } => {
                 let offset = offset as usize;
                 let mut rest = &self.messages[index][offset..];
@@ -106,6 +129,22 @@ impl Scene {
         }
     }
 
+    fn credentials(&self, question: sasl::server::Question) -> sasl::server::Answer {
+        use sasl::server::{Answer, Question};
+        let Some((name, word)) = &self.user else { return Answer::Unavailable };
+        match question {
+            Question::CheckPassword { authcid, password, .. }
+                if authcid == *name && password.expose() == word =>
+            {
+                Answer::Accepted { authcid }
+            }
+            Question::SharedSecret { authcid } if authcid == *name => {
+                Answer::SharedSecret(Secret::new(word.as_str()))
+            }
+            _ => Answer::Refused,
+        }
+    }
+
     fn login(&self, good: bool) -> Answer {
         if self.login_fails {
             return Answer::Login(Err(LoginFailure::Temporary));
@@ -116,6 +155,19 @@ impl Scene {
         });
         Answer::Login(if good { Ok(entries.collect()) } else { Err(LoginFailure::Credentials) })
     }
+}
+
+fn mechanisms(names: &[&str]) -> MechanismSet {
+    names.iter().map(|name| name.parse::<sasl::Mechanism>().expect("a mechanism")).collect()
+}
+
+/// An exchange whose every octet is known beforehand.
+fn exchange(mechanism: sasl::Mechanism) -> sasl::server::Exchange {
+    let settings = sasl::server::Settings::new("pop.example", DecoyKey::new([1; 32]));
+    let random = *b"eighteen octets!!!";
+    let context =
+        sasl::server::Context { random, unix_secs: 1_795_460_400, bindings: ChannelBindings::none() };
+    sasl::server::Exchange::new(mechanism, &settings, context)
 }
 
 fn index(number: &str) -> usize {

@@ -52,6 +52,11 @@ impl Maildrop {
                 Answer::Login(Ok(entries()))
             }
             Question::Login { .. } | Question::Apop { .. } => Answer::Login(Err(LoginFailure::Credentials)),
+            Question::Mechanisms => Answer::Mechanisms(posta_wire::sasl::MechanismSet::EMPTY),
+            Question::Authenticate(_) => Answer::NoExchange(server::MechanismRefusal::NotOffered),
+            Question::Credentials(_) | Question::Open(_) | Question::AuthenticationFailed(_) => {
+                panic!("no exchange was begun")
+            }
             Question::Content { index, offset } => {
                 let rest = &self.messages[index][offset as usize..];
                 Answer::Content(Some(Bytes::copy_from_slice(&rest[..rest.len().min(self.piece_octets)])))
@@ -75,6 +80,7 @@ impl Maildrop {
                 }
                 Output::Event(server::Event::Retrieved { index }) => self.retrieved.push(index),
                 Output::Event(server::Event::Ended { reason }) => self.ended.push(reason),
+                Output::Event(server::Event::Secured(_)) => panic!("nobody began TLS"),
                 Output::Close => return (sent, true),
                 Output::StartTls => panic!("nobody began TLS"),
             }

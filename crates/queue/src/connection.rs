@@ -6,13 +6,15 @@ use crate::{
     delivery::Job,
     limits::CONTENT_CHUNK_OCTETS,
     outcome::{Obstacle, PeerName},
+    security::Plan,
     service::{Active, Shared},
     settings::Destination,
 };
 use async_trait::async_trait;
 use posta_journal::Event as JournalEvent;
 use posta_runtime::Handler;
-use posta_smtp::client::{Answer, Event, Failure, Fault, Question, RecipientOutcome, Session, Stage};
+use posta_smtp::client::{Answer, Event, Failure, Fault, Question, RecipientOutcome, Session, Stage, TlsUse};
+use posta_wire::TlsFacts;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -25,6 +27,10 @@ pub(crate) struct Connection {
     /// Whether there are hosts left to try after this one.
     pub(crate) has_more_hosts: bool,
     pub(crate) stopping: watch::Receiver<bool>,
+    /// TLS as it is to be.
+    pub(crate) plan: Plan,
+    /// TLS as it is.
+    secured: Option<Arc<TlsFacts>>,
     /// The message being sent, or to be sent next, or left over for another host.
     pub(crate) job: Option<Job>,
     /// Octets of its content already sent.
@@ -56,6 +62,7 @@ impl Connection {
         peer: PeerName,
         job: Job,
         has_more_hosts: bool,
+        plan: Plan,
     ) -> Self {
         Connection {
             destination: job.destination().clone(),
@@ -64,6 +71,8 @@ impl Connection {
             active,
             peer,
             has_more_hosts,
+            plan,
+            secured: None,
             job: Some(job),
             offset: 0,
             converted: None,
@@ -76,6 +85,26 @@ impl Connection {
             was_stale: false,
             failure: None,
         }
+    }
+
+    /// What the journal is told of TLS: what there is, and where there is none although there was.
+    fn note_security(&self) {
+        let Some(job) = &self.job else { return };
+        let (tls, detail) = match &self.secured {
+            Some(facts) => {
+                let verified = facts.peer.as_ref().map_or(Ok(()), |peer| peer.verified.clone());
+                let detail = match verified {
+                    Ok(()) => "the host has proven who it is".to_owned(),
+                    Err(reason) => format!("nobody vouches for the host: {reason}"),
+                };
+                (Some(facts.to_string()), detail)
+            }
+            None if self.plan.is_remembered && self.plan.tls == TlsUse::IfOffered => {
+                (None, "the host had TLS before, and offers none now".to_owned())
+            }
+            None => return,
+        };
+        self.shared.note_security(job, &self.peer, tls, detail);
     }
 
     async fn begin(&mut self) -> Answer {
@@ -222,10 +251,16 @@ impl Handler<Session> for Connection {
 
     async fn event(&mut self, event: Event) {
         match event {
+            Event::Secured(facts) => {
+                let lifetime = self.active.settings.tls.memory;
+                self.shared.tls_memory.note(&self.peer.host, self.shared.clock.now(), lifetime);
+                self.secured = Some(facts);
+            }
             Event::Ready { extensions, .. } => {
                 self.is_ready = true;
                 self.takes_8bit = extensions.iter().any(|extension| extension == "8BITMIME");
                 self.has_dsn = extensions.iter().any(|extension| extension == "DSN");
+                self.note_security();
                 self.shared.answers(&self.destination);
             }
             Event::Done(outcomes) => self.finish_transaction(outcomes).await,

@@ -5,6 +5,7 @@ use crate::{
     limits::{ADDRESSES_PER_ATTEMPT_MAX, ROUTE_TIME_MAX},
     outcome::{Obstacle, Outcome, PeerName},
     scheduler::Dispatch,
+    security::Plan,
     service::{Active, Shared},
     settings::Destination,
     settlement::{Again, Concluded},
@@ -19,7 +20,7 @@ use posta_smtp::{
 };
 use posta_store::{QueueEntry, RecipientRequests};
 use posta_wire::ContentFacts;
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{collections::VecDeque, io, net::SocketAddr, sync::Arc};
 
 /// Addresses of one host tried in one attempt, so that other hosts get their chance.
 const ADDRESSES_PER_HOST: usize = 3;
@@ -236,22 +237,23 @@ async fn attempt(shared: &Arc<Shared>, mut job: Job) -> Option<Job> {
             return None;
         }
     };
-    let targets = targets(&route);
+    let mut targets = planned(shared, &active, &destination, &route);
     let mut has_answered = false;
     let mut last = None;
-    for (index, peer) in targets.iter().enumerate() {
-        let has_more_hosts = index + 1 < targets.len();
+    while let Some((peer, plan)) = targets.pop_front() {
+        let has_more_hosts = !targets.is_empty();
         let stream = match connect(shared, &active, peer.remote).await {
             Connected::Open(stream) => stream,
             Connected::Failed(error) => {
                 let obstacle = Obstacle::Unreachable { remote: peer.remote, reason: describe(&error) };
-                job.add_to_all(&obstacle, Some(peer));
+                job.add_to_all(&obstacle, Some(&peer));
                 last = Some(obstacle);
                 continue;
             }
             Connected::Stopping => return None,
         };
-        let connection = Connection::new(shared.clone(), active.clone(), peer.clone(), job, has_more_hosts);
+        let connection =
+            Connection::new(shared.clone(), active.clone(), peer.clone(), job, has_more_hosts, plan);
         let ended = converse(shared, connection, stream).await;
         has_answered |= ended.is_ready;
         job = ended.job?;
@@ -259,8 +261,15 @@ async fn attempt(shared: &Arc<Shared>, mut job: Job) -> Option<Job> {
             return Some(job);
         }
         if let Some(failure) = ended.failure {
+            let plan = plan.after(&failure);
             let obstacle = Obstacle::from(failure);
-            job.add_to_all(&obstacle, Some(peer));
+            if let Some(plan) = plan {
+                let detail = format!("{}; tried again in the clear", obstacle.words());
+                shared.note_security(&job, &peer, None, detail);
+                targets.push_front((peer, plan));
+                continue;
+            }
+            job.add_to_all(&obstacle, Some(&peer));
             last = Some(obstacle);
         }
         if shared.is_stopping() {
@@ -276,6 +285,22 @@ async fn attempt(shared: &Arc<Shared>, mut job: Job) -> Option<Job> {
     job.give_up().await;
     job.finish();
     None
+}
+
+/// The hosts in order, each with what is demanded of it.
+fn planned(
+    shared: &Shared,
+    active: &Active,
+    destination: &Destination,
+    route: &Route,
+) -> VecDeque<(PeerName, Plan)> {
+    let settings = &active.settings;
+    let plan = |peer: PeerName| {
+        let is_remembered = shared.tls_memory.has(&peer.host, shared.clock.now());
+        let plan = Plan::new(&settings.tls, destination, settings.smarthost.as_ref(), is_remembered);
+        (peer, plan)
+    };
+    targets(route).into_iter().map(plan).collect()
 }
 
 fn targets(route: &Route) -> Vec<PeerName> {
@@ -327,6 +352,14 @@ async fn find_route(shared: &Arc<Shared>, active: &Active, job: &Job) -> Result<
     found.map_err(|failure| failure.error)
 }
 
+impl Shared {
+    /// Tells the journal how a connection is protected.
+    pub(crate) fn note_security(&self, job: &Job, peer: &PeerName, tls: Option<String>, detail: String) {
+        let (id, host) = (job.entry().id.to_string(), peer.to_string());
+        self.journal.note(Event::Secured { id, host, tls, detail });
+    }
+}
+
 enum Connected {
     Open(Box<dyn Stream>),
     Failed(io::Error),
@@ -368,13 +401,24 @@ struct Ended {
 
 async fn converse(shared: &Arc<Shared>, mut connection: Connection, mut stream: Box<dyn Stream>) -> Ended {
     let transcript = shared.transcript(&connection.peer);
-    let client = connection.active.client.clone();
+    let mut client = connection.active.client.clone();
+    if connection.plan.tls != client.tls {
+        client = Arc::new((*client).clone().with_tls(connection.plan.tls));
+    }
+    let tls = connection.plan.end(&connection.active.settings.tls.trust, &connection.peer);
     let mut session = Session::new(client, shared.clock.now());
     let clock = shared.clock.as_ref();
     let stopping = shared.stopping();
-    let driven =
-        drive(&mut session, &mut connection, stream.as_mut(), None, clock, transcript.as_deref(), stopping)
-            .await;
+    let driven = drive(
+        &mut session,
+        &mut connection,
+        stream.as_mut(),
+        tls.as_ref(),
+        clock,
+        transcript.as_deref(),
+        stopping,
+    )
+    .await;
     tracing::debug!(peer = %connection.peer, ?driven, "delivery connection over");
     let (is_ready, was_stale) = (connection.is_ready, connection.was_stale);
     let (job, failure) = connection.end();

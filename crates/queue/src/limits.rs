@@ -54,3 +54,11 @@ pub const RETURNED_MESSAGE_OCTETS_MAX: u64 = 1024 * 1024;
 pub const RETURNED_HEADERS_OCTETS_MAX: usize = 64 * 1024;
 /// Characters kept of what a peer said.
 pub const PEER_WORDS_MAX: usize = 1000;
+
+/// How long it is remembered that a host had TLS (policy "remember"): longer than most outages, and well
+/// below the time after which undelivered mail is given up, so that a host that gives up TLS for good loses
+/// no mail.
+pub const TLS_MEMORY: Duration = Duration::from_secs(2 * 24 * 60 * 60);
+
+/// Hosts remembered for their TLS.
+pub const TLS_HOSTS_REMEMBERED_MAX: usize = 20_000;

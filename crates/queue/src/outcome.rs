@@ -101,9 +101,10 @@ impl Obstacle {
             Obstacle::Unreachable { .. } => true,
             Obstacle::Session(failure) => match (&failure.fault, failure.stage) {
                 (Fault::ContentUnreadable | Fault::ContentMalformed, _) => false,
-                (Fault::Refused(_), Stage::Greeting | Stage::Hello) => true,
+                (Fault::Refused(_), Stage::Greeting | Stage::Hello | Stage::StartTls) => true,
                 (Fault::Refused(reply), _) => !reply.is_permanent(),
                 (Fault::ConnectionLost | Fault::TimedOut | Fault::BadReply(_), _) => true,
+                (Fault::TlsMissing | Fault::Tls(_), _) => true,
                 // Another exchange may offer what this one lacks.
                 (Fault::ExtensionMissing(_) | Fault::TooLarge { .. }, _) => true,
             },
@@ -122,7 +123,8 @@ impl Obstacle {
             Obstacle::Route(error) => error.is_transient(),
             Obstacle::Unreachable { .. } => true,
             Obstacle::Session(failure) => {
-                matches!(failure.stage, Stage::Greeting | Stage::Hello) && failure.is_transient()
+                matches!(failure.stage, Stage::Greeting | Stage::Hello | Stage::StartTls)
+                    && failure.is_transient()
             }
             _ => false,
         }
@@ -190,6 +192,11 @@ impl Obstacle {
 /// known.
 fn session_status(failure: &Failure) -> EnhancedStatus {
     match &failure.fault {
+        // Whatever the host said: it is asked again (RFC 3463 §3.8: 7.4 security features not supported).
+        Fault::Refused(_) if failure.stage == Stage::StartTls => EnhancedStatus::new(4, 7, 4),
+        Fault::TlsMissing => EnhancedStatus::new(4, 7, 4),
+        // 7.5: cryptographic failure.
+        Fault::Tls(_) => EnhancedStatus::new(4, 7, 5),
         Fault::Refused(reply) => {
             let class = if reply.is_permanent() { 5 } else { 4 };
             let own = reply.enhanced.filter(|status| status.class == class);
@@ -212,6 +219,7 @@ fn session_words(failure: &Failure) -> String {
     let stage = match failure.stage {
         Stage::Greeting => "the greeting",
         Stage::Hello => "EHLO",
+        Stage::StartTls => "STARTTLS",
         Stage::Mail => "MAIL",
         Stage::Recipient => "RCPT",
         Stage::Data => "DATA",
@@ -222,6 +230,10 @@ fn session_words(failure: &Failure) -> String {
         Fault::Refused(reply) => reply_words(reply),
         Fault::ConnectionLost => format!("the connection was lost at {stage}"),
         Fault::TimedOut => format!("no reply to {stage} in time"),
+        Fault::TlsMissing => {
+            "the host does not offer STARTTLS, and nothing is sent to it in the clear".to_owned()
+        }
+        Fault::Tls(failure) => bounded(&failure.to_string()),
         Fault::BadReply(line) => bounded(&format!("a reply to {stage} that is no SMTP: {line}")),
         Fault::ExtensionMissing("SMTPUTF8") => {
             "the message has internationalized addresses or headers, and the host does not offer SMTPUTF8"
@@ -273,6 +285,7 @@ fn bounded(words: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use posta_wire::TlsFailure;
 
     fn session(stage: Stage, fault: Fault) -> Obstacle {
         Obstacle::from(Failure { stage, fault })
@@ -304,6 +317,9 @@ mod tests {
             (session(Stage::EndOfData, Fault::ConnectionLost), true, false, false, "4.4.2"),
             (session(Stage::EndOfData, Fault::TimedOut), true, false, false, "4.4.2"),
             (session(Stage::Hello, Fault::TimedOut), true, true, true, "4.4.2"),
+            (refused(Stage::StartTls, 554), true, true, true, "4.7.4"),
+            (session(Stage::StartTls, Fault::TlsMissing), true, true, true, "4.7.4"),
+            (session(Stage::StartTls, Fault::Tls(TlsFailure::TimedOut)), true, true, true, "4.7.5"),
             (session(Stage::Mail, Fault::ExtensionMissing("8BITMIME")), false, true, false, "5.6.3"),
             (session(Stage::Mail, Fault::ExtensionMissing("SMTPUTF8")), false, true, false, "5.6.7"),
             (session(Stage::Mail, Fault::TooLarge { limit_octets: 1 }), false, true, false, "5.3.4"),

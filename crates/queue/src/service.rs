@@ -8,6 +8,7 @@ use crate::{
     reinjection::Reinjection,
     retry::later,
     scheduler::{Dispatch, Scheduler, Suspension},
+    security::TlsMemory,
     settings::{Destination, Settings},
     settlement::{Again, Concluded, Settlement, write_changes},
 };
@@ -109,6 +110,8 @@ pub(crate) struct Shared {
     pub(crate) journal: Journal,
     pub(crate) reinjection: Arc<dyn Reinjection>,
     pub(crate) settlements: mpsc::Sender<Settlement>,
+    /// Which hosts had TLS.
+    pub(crate) tls_memory: TlsMemory,
     /// Memory for contents that are made 7bit.
     pub(crate) conversions: Arc<Semaphore>,
     transcripts: Option<TranscriptFactory>,
@@ -405,6 +408,7 @@ impl Queue {
             journal: parts.journal,
             reinjection: parts.reinjection,
             settlements,
+            tls_memory: TlsMemory::default(),
             conversions: conversion::memory(),
             transcripts: parts.transcripts,
             state: Mutex::new(state),

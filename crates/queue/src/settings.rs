@@ -4,6 +4,7 @@ use crate::{
     limits::{CONNECT_TIME_MAX, IDLE_CONNECTION_MAX, MESSAGES_PER_CONNECTION_MAX},
     retry::RetrySettings,
     scheduler::Concurrency,
+    security::TlsPolicy,
 };
 use posta_address::{AddressLiteral, Domain, Host, LocalPart, Mailbox};
 use posta_dns::{OwnHosts, Ports};
@@ -93,6 +94,8 @@ pub struct Settings {
     pub idle_connection: Duration,
     /// Messages over one connection.
     pub messages_per_connection: u32,
+    /// TLS to other hosts.
+    pub tls: TlsPolicy,
     /// How long to wait for replies.
     pub time_limits: TimeLimits,
 }
@@ -113,6 +116,7 @@ impl Settings {
             connect_time: CONNECT_TIME_MAX,
             idle_connection: IDLE_CONNECTION_MAX,
             messages_per_connection: MESSAGES_PER_CONNECTION_MAX,
+            tls: TlsPolicy::default(),
             time_limits: TimeLimits::default(),
         }
     }

@@ -7,8 +7,9 @@ use crate::{
 };
 use posta_journal::Journal;
 use posta_queue::Queue;
-use posta_runtime::{Clock, Entropy, PeerLimits, Peers, Transcript};
+use posta_runtime::{Clock, Entropy, PeerLimits, Peers, Transcript, tls::TlsEnd};
 use posta_store::Store;
+use posta_wire::sasl::server::DecoyKey;
 use std::{
     net::SocketAddr,
     sync::{
@@ -36,13 +37,17 @@ pub(crate) struct Policy {
     pub(crate) config: Config,
     pub(crate) smtp: Arc<posta_smtp::server::Settings>,
     pub(crate) pop3: Arc<posta_pop3::server::Settings>,
+    /// Our end of TLS.
+    pub(crate) tls: Option<TlsEnd>,
 }
 
 impl Policy {
-    pub(crate) fn new(config: Config) -> Arc<Self> {
-        let smtp = Arc::new(smtp_settings(&config));
-        let pop3 = Arc::new(pop3_settings(&config));
-        Arc::new(Policy { config, smtp, pop3 })
+    pub(crate) fn new(config: Config, tls: Option<TlsEnd>) -> Arc<Self> {
+        let mut smtp = smtp_settings(&config);
+        smtp.extensions.starttls = tls.is_some();
+        let mut pop3 = pop3_settings(&config);
+        pop3.stls = tls.is_some();
+        Arc::new(Policy { config, smtp: Arc::new(smtp), pop3: Arc::new(pop3), tls })
     }
 }
 
@@ -107,6 +112,13 @@ pub(crate) fn queue_settings(config: &Config, listening: &[SocketAddr]) -> posta
     settings.connect_time = delivery.connect_timeout.0;
     settings.idle_connection = delivery.idle_timeout.0;
     settings.messages_per_connection = delivery.messages_per_connection;
+    settings.tls = posta_queue::TlsPolicy {
+        default: delivery.tls.default.into(),
+        smarthost: delivery.tls.smarthost.into(),
+        destinations: delivery.tls.destinations.iter().map(|(to, level)| (to.clone(), (*level).into())).collect(),
+        memory: delivery.tls.memory.0,
+        ..posta_queue::TlsPolicy::default()
+    };
     settings
 }
 
@@ -118,6 +130,8 @@ pub(crate) struct Host {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) peers: Arc<Peers>,
     pub(crate) passwords: Arc<Passwords>,
+    /// Makes up salts for names that don't exist.
+    pub(crate) decoys: DecoyKey,
     /// Set once, right after it was made: the queue needs the host for its reports.
     pub(crate) queue: OnceLock<Queue>,
     pub(crate) transcripts: Option<Arc<dyn TranscriptObserver>>,

@@ -8,7 +8,9 @@
 
 pub mod admin;
 mod bounces;
+mod certificates;
 pub mod config;
+mod credentials;
 mod host;
 pub mod limits;
 pub mod passwords;

@@ -27,8 +27,17 @@ pub const PASSWORDS_REMEMBERED_MAX: usize = 10_000;
 /// Logins that may wait for a check of their password; more are told to come back.
 pub const LOGINS_WAITING_MAX: usize = 256;
 
-/// How long the answer to a failed login is held back.
+/// How long the answer to the first failed login of an address is held back; it doubles with each.
 pub const LOGIN_FAILURE_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long at most.
+pub const LOGIN_FAILURE_PAUSE_MAX: Duration = Duration::from_secs(8);
+
+/// How exactly it is kept when an application password was last used.
+pub const APP_PASSWORD_USE_NOTED_EVERY: Duration = Duration::from_hours(1);
+
+/// Application passwords of one account.
+pub const APP_PASSWORDS_MAX: usize = 100;
 
 /// Octets of a password or APOP secret.
 pub const SECRET_OCTETS_MAX: usize = 512;

@@ -6,8 +6,15 @@ use argon2::{
     password_hash::{PasswordHasher, PasswordVerifier},
 };
 use posta_runtime::Entropy;
-use posta_store::Account;
-use posta_wire::Secret;
+use posta_store::{Account, Credentials};
+use posta_wire::{
+    Secret,
+    sasl::{
+        limits::ITERATIONS_DEFAULT,
+        prepare,
+        scram::{self, Verifier},
+    },
+};
 use std::{
     collections::HashMap,
     sync::{
@@ -42,6 +49,8 @@ pub struct Passwords {
     verified: Mutex<HashMap<[u8; 32], Instant>>,
     /// New in each process; without it what is remembered says nothing.
     key: [u8; 32],
+    /// Held while an account is read, changed and written.
+    pub(crate) changing_account: tokio::sync::Mutex<()>,
     /// What is checked for accounts that do not exist, so that the time tells nobody which do.
     decoy: OnceLock<String>,
 }
@@ -56,6 +65,7 @@ impl Passwords {
             waiting: AtomicUsize::new(0),
             verified: Mutex::new(HashMap::new()),
             key,
+            changing_account: tokio::sync::Mutex::new(()),
             decoy: OnceLock::new(),
         })
     }
@@ -71,6 +81,8 @@ impl Passwords {
         if password.expose().len() > SECRET_OCTETS_MAX {
             return Ok(false);
         }
+        // As it was when it was hashed: a client may write an accent in another way.
+        let Ok(password) = &prepare::password(password) else { return Ok(false) };
         let known = account.and_then(|account| Some((account, account.password_hash.as_ref()?)));
         let memory = known.map(|(account, hash)| self.memory_key(account, hash, password));
         if memory.is_some_and(|memory| self.is_remembered(&memory, now)) {
@@ -85,17 +97,17 @@ impl Passwords {
         Ok(right)
     }
 
-    /// Hashes a new password.
-    pub async fn hash(
+    /// Derives what is kept of a new password.
+    pub async fn derive(
         self: &Arc<Self>,
         password: &Secret,
         entropy: &dyn Entropy,
-    ) -> Result<Secret, PasswordError> {
+    ) -> Result<Proofs, PasswordError> {
         let _permit = self.wait().await?;
         let mut salt = [0; 16];
         entropy.fill(&mut salt);
         let password = password.clone();
-        tokio::task::spawn_blocking(move || hash_password(&password, &salt))
+        tokio::task::spawn_blocking(move || Proofs::derive(&password, &salt))
             .await
             .unwrap_or(Err(PasswordError::Hash))
     }
@@ -143,8 +155,41 @@ impl Passwords {
     }
 }
 
+/// What is kept of a password, and can check it.
+#[derive(Debug, Clone)]
+pub struct Proofs {
+    /// A PHC string, for whoever sends the password.
+    pub hash: Secret,
+    /// SCRAM's verifiers, for whoever does not.
+    pub credentials: Credentials,
+}
+
+impl Proofs {
+    /// Derives them; takes some tenths of a second of a processor.
+    pub fn derive(password: &Secret, salt: &[u8; 16]) -> Result<Self, PasswordError> {
+        let hash = hash_password(password, salt)?;
+        let scram = [scram::Hash::Sha256, scram::Hash::Sha1].into_iter().map(|function| {
+            // Each has a salt of its own, or one could be guessed by the other.
+            let mut salt_of_function = [0; 16];
+            let name = format!("posta 2026-11-23 salt of {function:?}");
+            salt_of_function.copy_from_slice(&blake3::derive_key(&name, salt)[..16]);
+            let verifier = Verifier::derive(function, password, &salt_of_function, ITERATIONS_DEFAULT);
+            verifier.map(|verifier| verifier.to_text()).map_err(|_| PasswordError::Hash)
+        });
+        let credentials = Credentials { scram: scram.collect::<Result<_, _>>()?, ..Credentials::default() };
+        Ok(Proofs { hash, credentials })
+    }
+}
+
+/// The verifier for a hash function, where the account has one that can be read.
+pub(crate) fn verifier(account: &Account, function: scram::Hash) -> Option<Verifier> {
+    let verifiers = account.credentials.scram.iter().filter_map(|text| Verifier::from_text(text).ok());
+    verifiers.into_iter().find(|verifier| verifier.hash() == function)
+}
+
 /// Hashes a password with this salt, into a PHC string.
-pub fn hash_password(password: &Secret, salt: &[u8; 16]) -> Result<Secret, PasswordError> {
+fn hash_password(password: &Secret, salt: &[u8; 16]) -> Result<Secret, PasswordError> {
+    let password = prepare::password(password).map_err(|_| PasswordError::Length)?;
     let octets = password.expose().as_bytes();
     if octets.is_empty() || octets.len() > SECRET_OCTETS_MAX {
         return Err(PasswordError::Length);
@@ -192,6 +237,7 @@ mod tests {
             name: None,
             password_hash,
             apop_secret: None,
+            credentials: Credentials::default(),
             quota_octets: None,
             enabled: true,
         }
@@ -202,7 +248,7 @@ mod tests {
         let passwords = Passwords::new(1, &OsEntropy);
         let now = Instant::now();
         let right = Secret::new("correct horse");
-        let hash = passwords.hash(&right, &OsEntropy).await.expect("hashed");
+        let hash = passwords.derive(&right, &OsEntropy).await.expect("hashed").hash;
         assert!(hash.expose().starts_with("$argon2id$"));
         let alice = account(Some(hash));
         let wrong = Secret::new("wrong");
@@ -213,7 +259,7 @@ mod tests {
         assert_eq!(passwords.verify(None, &Secret::new("nobody"), now).await, Ok(false));
         let long = Secret::new("x".repeat(SECRET_OCTETS_MAX + 1));
         assert_eq!(passwords.verify(Some(&alice), &long, now).await, Ok(false));
-        assert!(passwords.hash(&long, &OsEntropy).await.is_err());
+        assert!(passwords.derive(&long, &OsEntropy).await.is_err());
     }
 
     #[tokio::test]
@@ -221,9 +267,23 @@ mod tests {
         let passwords = Passwords::new(1, &OsEntropy);
         let now = Instant::now();
         let old = Secret::new("old");
-        let before = account(Some(passwords.hash(&old, &OsEntropy).await.expect("hashed")));
+        let before = account(Some(passwords.derive(&old, &OsEntropy).await.expect("hashed").hash));
         assert_eq!(passwords.verify(Some(&before), &old, now).await, Ok(true));
-        let after = account(Some(passwords.hash(&Secret::new("new"), &OsEntropy).await.expect("hashed")));
+        let after =
+            account(Some(passwords.derive(&Secret::new("new"), &OsEntropy).await.expect("hashed").hash));
         assert_eq!(passwords.verify(Some(&after), &old, now).await, Ok(false));
+    }
+
+    #[test]
+    fn a_password_has_a_verifier_per_hash_function() {
+        let password = Secret::new("correct horse");
+        let proofs = Proofs::derive(&password, &[1; 16]).expect("derived");
+        let alice = Account { credentials: proofs.credentials, ..account(Some(proofs.hash)) };
+        for function in [scram::Hash::Sha1, scram::Hash::Sha256] {
+            let verifier = verifier(&alice, function).expect("a verifier");
+            assert!(verifier.hash() == function && verifier.is_of(&password));
+            assert!(!verifier.is_of(&Secret::new("wrong")));
+        }
+        assert!(verifier(&account(None), scram::Hash::Sha1).is_none());
     }
 }

@@ -3,31 +3,38 @@
 
 use crate::{
     config::Protocol,
+    credentials::{Channel, Failed, Login, Service as Wanted, printable},
     host::{Host, Policy},
-    limits::{CONTENT_READ_OCTETS, LOGIN_FAILURE_PAUSE},
+    limits::CONTENT_READ_OCTETS,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
-use posta_address::{LocalPart, Mailbox};
+use posta_address::Mailbox;
 use posta_journal::{Event as Note, SessionKind};
 use posta_pop3::{
     apop_digest, digests_equal,
-    server::{Answer, Event, LoginFailure, MessageEntry, Question, Session},
+    server::{Answer, Event, LoginFailure, MechanismRefusal, MessageEntry, Question, Session},
 };
 use posta_runtime::{Admission, Handler, Refusal, Service, drive};
-use posta_store::{Account, AccountId, MaildropSnapshot, QueueId, StoreError};
-use posta_wire::Secret;
+use posta_smtp::server::Authentication;
+use posta_store::{Account, AccountId, MaildropSnapshot, QueueId};
+use posta_wire::{
+    Secret, TlsFacts,
+    sasl::{Mechanism, server::Failure},
+};
 use std::{net::SocketAddr, sync::Arc};
 use tokio::net::TcpStream;
 
 /// Takes POP3 connections.
 pub(crate) struct Pop3Service {
     pub(crate) host: Arc<Host>,
+    /// Which of its protocols is spoken at this listener.
+    pub(crate) protocol: Protocol,
 }
 
 impl Service for Pop3Service {
     fn serve(&self, stream: TcpStream, peer: SocketAddr, admission: Admission) {
-        tokio::spawn(converse(self.host.clone(), stream, peer, admission));
+        tokio::spawn(converse(self.host.clone(), self.protocol, stream, peer, admission));
     }
 
     fn refuse(&self, peer: SocketAddr, refusal: Refusal) -> Bytes {
@@ -53,16 +60,28 @@ impl Service for Pop3Service {
 }
 
 /// A whole session. Its future is what an idle connection costs (besides the socket).
-async fn converse(host: Arc<Host>, mut stream: TcpStream, peer: SocketAddr, admission: Admission) {
+async fn converse(
+    host: Arc<Host>,
+    protocol: Protocol,
+    mut stream: TcpStream,
+    peer: SocketAddr,
+    admission: Admission,
+) {
     let stopping = host.stopping();
     let policy = host.policy();
-    let transcript = host.transcript(Protocol::Pop3, &stream, peer);
+    let transcript = host.transcript(protocol, &stream, peer);
+    let tls = policy.tls.clone();
     let mut handler = Pop3Session::new(&host, policy, peer);
     let timestamp = handler.timestamp().await;
     let settings = handler.policy.pop3.clone();
-    let mut session = Session::new(settings, timestamp, host.clock.now());
+    let now = host.clock.now();
+    let mut session = match protocol.is_implicit_tls() {
+        true => Session::new_over_tls(settings, timestamp, now),
+        false => Session::new(settings, timestamp, now),
+    };
     let clock = &*host.clock;
-    drive(&mut session, &mut handler, &mut stream, None, clock, transcript.as_deref(), stopping).await;
+    drive(&mut session, &mut handler, &mut stream, tls.as_ref(), clock, transcript.as_deref(), stopping)
+        .await;
     handler.finish();
     drop(admission);
 }
@@ -73,8 +92,10 @@ struct Pop3Session<'a> {
     policy: Arc<Policy>,
     number: u64,
     peer: SocketAddr,
+    tls: Option<Arc<TlsFacts>>,
     /// Boxed: a session that is not logged in has none.
     maildrop: Option<Box<Maildrop>>,
+    login: Box<Login>,
     retrieved: u32,
     end: &'static str,
 }
@@ -88,7 +109,17 @@ struct Maildrop {
 impl<'a> Pop3Session<'a> {
     fn new(host: &'a Host, policy: Arc<Policy>, peer: SocketAddr) -> Self {
         let number = host.next_session();
-        Pop3Session { host, policy, number, peer, maildrop: None, retrieved: 0, end: "peer closed" }
+        Pop3Session {
+            host,
+            policy,
+            number,
+            peer,
+            tls: None,
+            login: Box::default(),
+            maildrop: None,
+            retrieved: 0,
+            end: "peer closed",
+        }
     }
 
     /// The greeting's timestamp: never twice the same (RFC 1939 §7 APOP). Not given where nobody has a
@@ -109,27 +140,50 @@ impl<'a> Pop3Session<'a> {
             session: self.number,
             peer: self.peer,
             hello: self.maildrop.map(|maildrop| maildrop.address.to_string()),
+            tls: self.tls.map(|tls| tls.to_string()),
             messages: self.retrieved,
             end: self.end.into(),
         });
     }
 
     async fn login(&mut self, user: &str, password: &Secret) -> Answer {
-        let account = match self.find_account(user).await {
-            Ok(account) => account,
-            Err(error) => return self.cannot_look(user, &error),
-        };
-        let now = self.host.clock.now();
-        match self.host.passwords.verify(account.as_ref(), password, now).await {
-            Ok(true) => {}
-            Ok(false) => return self.wrong(user, "pass", "wrong name or password").await,
-            Err(_) => return Answer::Login(Err(LoginFailure::Temporary)),
+        match self.host.check_password(user, password, Wanted::Pop3).await {
+            Ok(account) => self.open(user, "pass", Some(account)).await,
+            Err(Failed::Wrong(reason)) => self.wrong(user, "pass", reason).await,
+            Err(Failed::Unavailable(reason)) => self.cannot_look(user, &reason),
         }
-        self.open(user, "pass", account).await
+    }
+
+    fn channel(&self) -> Channel<'_> {
+        Channel { peer: self.peer.ip(), tls: self.tls.as_deref() }
+    }
+
+    async fn authentication(&self) -> Authentication {
+        self.host.authentication(&self.policy, self.channel()).await
+    }
+
+    async fn authenticate(&self, mechanism: Mechanism) -> Answer {
+        let Authentication { offered, needs_encryption, .. } = self.authentication().await;
+        if offered.contains(mechanism) {
+            return Answer::Exchange(Box::new(self.host.exchange(&self.policy, mechanism, self.channel())));
+        }
+        Answer::NoExchange(match needs_encryption.contains(mechanism) {
+            true => MechanismRefusal::NeedsEncryption,
+            false => MechanismRefusal::NotOffered,
+        })
+    }
+
+    async fn authentication_failed(&mut self, failure: Failure) -> Answer {
+        let reason = self.login.reason.take().unwrap_or_else(|| failure.to_string());
+        let name = std::mem::take(&mut self.login.name);
+        match failure {
+            Failure::Unavailable | Failure::OutOfTurn => self.cannot_look(&name, &reason),
+            _ => self.wrong(&name, "auth", &reason).await,
+        }
     }
 
     async fn apop(&mut self, user: &str, timestamp: &str, digest: &[u8; 16]) -> Answer {
-        let account = match self.find_account(user).await {
+        let account = match self.host.find_account(user).await {
             Ok(account) => account,
             Err(error) => return self.cannot_look(user, &error),
         };
@@ -160,36 +214,15 @@ impl<'a> Pop3Session<'a> {
         Answer::Login(Ok(entries))
     }
 
-    /// By full address; by local-part alone where that is unique among the hosted domains.
-    async fn find_account(&self, user: &str) -> Result<Option<Account>, StoreError> {
-        let store = &self.host.store;
-        if let Ok(mailbox) = Mailbox::parse(user) {
-            return store.account(&mailbox).await;
-        }
-        let Ok(local_part) = LocalPart::from_unquoted(user) else { return Ok(None) };
-        let mut found = None;
-        for settings in store.domains().await? {
-            let mailbox = Mailbox::new(local_part.clone(), settings.domain);
-            let account = store.account(&mailbox).await?;
-            if found.is_some() && account.is_some() {
-                return Ok(None);
-            }
-            found = found.or(account);
-        }
-        Ok(found)
-    }
-
     /// Every failure is slow, counted, and noted; what exactly was wrong the peer does not hear.
     async fn wrong(&self, user: &str, stage: &str, reason: &str) -> Answer {
-        let address = self.peer.ip().to_canonical();
-        self.host.peers.note_failure(address, self.host.clock.now());
         self.note_refused(stage, "-ERR [AUTH]", format!("{reason} ({})", printable(user)));
-        tokio::time::sleep(LOGIN_FAILURE_PAUSE).await;
+        self.host.slow_down(self.peer.ip()).await;
         Answer::Login(Err(LoginFailure::Credentials))
     }
 
-    fn cannot_look(&self, user: &str, error: &StoreError) -> Answer {
-        self.note_refused("pass", "-ERR [SYS/TEMP]", format!("store: {error} ({})", printable(user)));
+    fn cannot_look(&self, user: &str, reason: &dyn std::fmt::Display) -> Answer {
+        self.note_refused("pass", "-ERR [SYS/TEMP]", format!("{reason} ({})", printable(user)));
         Answer::Login(Err(LoginFailure::Temporary))
     }
 
@@ -264,6 +297,19 @@ impl Handler<Session> for Pop3Session<'_> {
         match question {
             Question::Login { user, password } => self.login(&user, &password).await,
             Question::Apop { user, timestamp, digest } => self.apop(&user, &timestamp, &digest).await,
+            Question::Mechanisms => Answer::Mechanisms(self.authentication().await.offered),
+            Question::Authenticate(mechanism) => self.authenticate(mechanism).await,
+            Question::Credentials(question) => {
+                let channel = Channel { peer: self.peer.ip(), tls: self.tls.as_deref() };
+                let answer = self.host.credentials(Wanted::Pop3, channel, &mut self.login, *question);
+                Answer::Credentials(answer.await)
+            }
+            Question::Open(_) => {
+                let account = self.login.take_account().map(|account| *account);
+                let name = std::mem::take(&mut self.login.name);
+                self.open(&name, "auth", account).await
+            }
+            Question::AuthenticationFailed(failure) => self.authentication_failed(failure).await,
             Question::Content { index, offset } => Answer::Content(self.content(index, offset).await),
             Question::Update { deleted } => Answer::Updated(self.update(&deleted).await),
         }
@@ -279,14 +325,10 @@ impl Handler<Session> for Pop3Session<'_> {
                     self.note_fetched(maildrop, message.content.id, false);
                 }
             }
+            Event::Secured(facts) => self.tls = Some(facts),
             Event::Ended { reason } => self.end = reason,
         }
     }
-}
-
-/// What a stranger typed, as the journal keeps it.
-fn printable(text: &str) -> String {
-    text.chars().take(100).map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -294,7 +336,7 @@ mod tests {
     use super::*;
 
     /// Octets of the future that a function gives.
-    fn octets_of<F>(_: fn(Arc<Host>, TcpStream, SocketAddr, Admission) -> F) -> usize {
+    fn octets_of<F>(_: fn(Arc<Host>, Protocol, TcpStream, SocketAddr, Admission) -> F) -> usize {
         size_of::<F>()
     }
 

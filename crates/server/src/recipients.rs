@@ -355,6 +355,7 @@ mod tests {
                     name: None,
                     password_hash: None,
                     apop_secret: None,
+                    credentials: posta_store::Credentials::default(),
                     quota_octets: None,
                     enabled: rest.is_empty(),
                 }),

@@ -3,7 +3,9 @@
 use crate::{
     admin::{AdminSocket, Control, Desk, Maintenance, StatusInfo},
     bounces::Bounces,
+    certificates,
     config::{Config, ConfigError, Protocol},
+    credentials,
     host::{Host, Policy, TranscriptObserver, peer_limits, queue_settings},
     limits::STOP_POLL,
     passwords::Passwords,
@@ -17,7 +19,7 @@ use posta_dns::{DnsError, DnsResolver, Resolver};
 use posta_journal::{Journal, JournalError, LogObserver};
 use posta_queue::{Parts, Queue, TranscriptFactory};
 use posta_runtime::{
-    Clock, Entropy, Network, OsEntropy, Peers, Service, SystemClock, TcpNetwork, bind, listen,
+    Clock, Entropy, Network, OsEntropy, Peers, Service, SystemClock, TcpNetwork, bind, listen, tls::{TlsError, Trust},
 };
 use posta_store::{DirectoryChange, DomainSettings, Store, StoreError};
 use std::{
@@ -33,7 +35,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 /// What separates `user` from `tag` in domains named by the configuration.
 const SUBADDRESS_SEPARATOR: char = '+';
 
-/// Why a server could not start.
+/// Why a server could not start, or not follow another configuration.
 #[derive(Debug, Error)]
 pub enum StartError {
     /// An address could not be listened at.
@@ -60,6 +62,12 @@ pub enum StartError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// The key of made-up salts could not be read or made.
+    #[error("decoy.key in the data folder: {0}")]
+    DecoyKey(io::Error),
+    /// Certificates can't be used.
+    #[error("TLS: {0}")]
+    Tls(#[from] TlsError),
     /// Names can't be looked up.
     #[error("looking up names: {0}")]
     Dns(#[from] DnsError),
@@ -155,7 +163,10 @@ impl Server {
             journal.observe(Arc::new(LogObserver));
         }
         ensure_domains(&*opened.store, &config).await?;
+        let (tls, trust) = (certificates::acceptor(&config)?, certificates::trust(&config)?);
 
+        let decoys =
+            credentials::decoy_key(&config.data_dir, &*world.entropy).map_err(StartError::DecoyKey)?;
         let started_at = world.clock.timestamp();
         let host = Arc::new(Host {
             store: opened.store.clone(),
@@ -164,13 +175,14 @@ impl Server {
             entropy: world.entropy.clone(),
             peers: Peers::new(peer_limits(&config)),
             passwords: Passwords::new(config.limits.password_checks, &*world.entropy),
+            decoys,
             queue: OnceLock::new(),
             transcripts: world.transcripts.clone(),
-            policy: RwLock::new(Policy::new(config.clone())),
+            policy: RwLock::new(Policy::new(config.clone(), Some(tls))),
             stop: watch::channel(false).0,
             sessions: AtomicU64::new(u64::try_from(started_at.as_microsecond()).unwrap_or(1)),
         });
-        let queue = start_queue(&host, &config, world, &addresses).await?;
+        let queue = start_queue(&host, &config, world, &addresses, trust).await?;
         host.queue.get_or_init(|| queue);
 
         let stop_requested = watch::channel(false).0;
@@ -191,6 +203,7 @@ async fn start_queue(
     config: &Config,
     world: World,
     addresses: &[(Protocol, SocketAddr)],
+    trust: Arc<Trust>,
 ) -> Result<Queue, StartError> {
     let resolver = match world.resolver {
         Some(resolver) => resolver,
@@ -205,9 +218,14 @@ async fn start_queue(
         journal: host.journal.clone(),
         reinjection: Arc::new(Bounces { host: Arc::downgrade(host) }),
         transcripts: world.transcripts.map(transcript_factory),
-        settings: queue_settings(config, &of_protocol(addresses, Protocol::Smtp)),
+        settings: trusting(queue_settings(config, &of_protocol(addresses, Protocol::Smtp)), trust),
     };
     Ok(Queue::start(parts).await?)
+}
+
+fn trusting(mut settings: posta_queue::Settings, trust: Arc<Trust>) -> posta_queue::Settings {
+    settings.tls.trust = trust;
+    settings
 }
 
 fn of_protocol(addresses: &[(Protocol, SocketAddr)], wanted: Protocol) -> Vec<SocketAddr> {
@@ -288,9 +306,9 @@ impl Running {
         self.shared.host.peers.connections()
     }
 
-    /// Follows another configuration, without touching sessions that are open. Returns what of it
-    /// needs a restart, in words.
-    pub async fn reload(&self, config: Config) -> Result<Vec<String>, StoreError> {
+    /// Follows another configuration, and certificates that have changed, without touching sessions that
+    /// are open. Returns what of it needs a restart, in words. After an error all is as it was.
+    pub async fn reload(&self, config: Config) -> Result<Vec<String>, StartError> {
         self.shared.reload(config).await
     }
 
@@ -336,8 +354,10 @@ impl Running {
                 source,
             })?;
             let service: Arc<dyn Service> = match protocol {
-                Protocol::Smtp => Arc::new(SmtpService { host: host.clone() }),
-                Protocol::Pop3 => Arc::new(Pop3Service { host: host.clone() }),
+                Protocol::Smtp | Protocol::Submission | Protocol::Submissions => {
+                    Arc::new(SmtpService { host: host.clone(), protocol })
+                }
+                Protocol::Pop3 | Protocol::Pop3s => Arc::new(Pop3Service { host: host.clone(), protocol }),
             };
             let (peers, clock) = (host.peers.clone(), host.clock.clone());
             self.tasks.push(tokio::spawn(listen(listener, peers, service, clock, host.stopping())));
@@ -375,14 +395,16 @@ impl Running {
 }
 
 impl Shared {
-    async fn reload(&self, config: Config) -> Result<Vec<String>, StoreError> {
+    async fn reload(&self, config: Config) -> Result<Vec<String>, StartError> {
         let host = &self.host;
         let before = host.policy();
+        let (tls, trust) = (certificates::acceptor(&config)?, certificates::trust(&config)?);
         ensure_domains(&*host.store, &config).await?;
         host.peers.set_limits(peer_limits(&config));
-        host.queue().reload(queue_settings(&config, &of_protocol(&self.addresses, Protocol::Smtp)));
+        let listening = of_protocol(&self.addresses, Protocol::Smtp);
+        host.queue().reload(trusting(queue_settings(&config, &listening), trust));
         let restart = needs_restart(&before.config, &config);
-        host.set_policy(Policy::new(config));
+        host.set_policy(Policy::new(config, Some(tls)));
         Ok(restart)
     }
 }

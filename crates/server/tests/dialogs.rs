@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! # RFC 5321 §3.3: title           the first line
-//! setting KEY = VALUE              of [smtp] or [pop3]; before the first line of the dialogue
+//! setting KEY = VALUE              of [smtp] or [pop3] (or auth.KEY of [auth]); before the first line of the dialogue
 //! relay NETWORK                    a relay network
 //! hello                            greeting and EHLO, looked at no further
 //! C: text                          sent with CR LF; \r \n \xNN \\ are escapes
@@ -106,19 +106,23 @@ fn split<'a>(lines: &[(usize, &'a str)]) -> Played<(Vec<&'a str>, Script<'a>)> {
 fn configure(protocol: Protocol, settings: &[&str]) -> Played<Config> {
     let mut config = fixture::config();
     let mut section = String::new();
+    let mut auth = String::new();
     for line in settings {
         if let Some(network) = line.strip_prefix("relay ") {
             config.relay.networks.push(network.parse()?);
+        } else if let Some(setting) = line.strip_prefix("setting auth.") {
+            auth += &format!("{setting}\n");
         } else if let Some(setting) = line.strip_prefix("setting ") {
             section += &format!("{setting}\n");
         }
     }
     // Read by the real reader, so that a wrong setting is noticed.
-    let text = format!("hostname = \"x\"\ndata_dir = \"x\"\n[{protocol}]\n{section}");
+    let text = format!("hostname = \"x\"\ndata_dir = \"x\"\n[{protocol}]\n{section}[auth]\n{auth}");
     let read = Config::parse(&text, Path::new("settings")).map_err(|error| error.to_string())?;
     let (vrfy, expn) = (config.smtp.vrfy, config.smtp.expn);
     config.smtp = read.smtp;
     config.pop3 = read.pop3;
+    config.auth = read.auth;
     if !section.contains("vrfy") {
         config.smtp.vrfy = vrfy;
     }

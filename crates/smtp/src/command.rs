@@ -7,6 +7,7 @@ use crate::{
     replies::{self, Standard},
 };
 use posta_address::{AddressError, ForwardPath, ReversePath};
+use posta_wire::Secret;
 use std::fmt;
 
 /// A command of RFC 5321 §4.1.1, in that order.
@@ -41,6 +42,10 @@ pub enum Command {
     },
     /// `RSET`
     Rset,
+    /// `AUTH mechanism [initial-response]` (RFC 4954 §4)
+    Auth(AuthCommand),
+    /// `STARTTLS` (RFC 3207)
+    StartTls,
     /// `VRFY user-or-mailbox`
     Vrfy(Lookup),
     /// `EXPN list`
@@ -51,6 +56,15 @@ pub enum Command {
     Noop(Option<String>),
     /// `QUIT`
     Quit,
+}
+
+/// What AUTH asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthCommand {
+    /// The mechanism's name; whether there is such a one is seen later.
+    pub mechanism: String,
+    /// Base64, or `=` for an empty one. May hold a password.
+    pub initial: Option<Secret>,
 }
 
 /// What VRFY and EXPN ask for.
@@ -79,6 +93,10 @@ pub enum Verb {
     Bdat,
     /// RSET
     Rset,
+    /// AUTH
+    Auth,
+    /// STARTTLS
+    StartTls,
     /// VRFY
     Vrfy,
     /// EXPN
@@ -101,13 +119,12 @@ pub struct CommandError {
 }
 
 /// Known from other RFCs but not offered here, hence 502 rather than 500 (RFC 5321 §4.2.4): TURN, SEND,
-/// SOML, SAML (RFC 5321 Appendix F), STARTTLS (RFC 3207), AUTH (RFC 4954), ETRN
+/// SOML, SAML (RFC 5321 Appendix F), ETRN
 /// (RFC 1985), ATRN (RFC 2645), BURL (RFC 4468), LHLO (RFC 2033).
-const NOT_IMPLEMENTED: &[&str] =
-    &["TURN", "SEND", "SOML", "SAML", "STARTTLS", "AUTH", "ETRN", "ATRN", "BURL", "LHLO"];
+const NOT_IMPLEMENTED: &[&str] = &["TURN", "SEND", "SOML", "SAML", "ETRN", "ATRN", "BURL", "LHLO"];
 
 impl Verb {
-    const ALL: [(&'static str, Verb); 12] = [
+    const ALL: [(&'static str, Verb); 14] = [
         ("HELO", Verb::Helo),
         ("EHLO", Verb::Ehlo),
         ("MAIL", Verb::Mail),
@@ -115,6 +132,8 @@ impl Verb {
         ("DATA", Verb::Data),
         ("BDAT", Verb::Bdat),
         ("RSET", Verb::Rset),
+        ("AUTH", Verb::Auth),
+        ("STARTTLS", Verb::StartTls),
         ("VRFY", Verb::Vrfy),
         ("EXPN", Verb::Expn),
         ("HELP", Verb::Help),
@@ -137,6 +156,8 @@ impl Verb {
             Verb::Data => "data",
             Verb::Bdat => "bdat",
             Verb::Rset => "rset",
+            Verb::Auth => "auth",
+            Verb::StartTls => "starttls",
             Verb::Vrfy => "vrfy",
             Verb::Expn => "expn",
             Verb::Help => "help",
@@ -180,6 +201,8 @@ impl Command {
             Verb::Data => without(Command::Data),
             Verb::Bdat => parse_bdat(arguments),
             Verb::Rset => without(Command::Rset),
+            Verb::Auth => parse_auth(arguments).map(Command::Auth),
+            Verb::StartTls => without(Command::StartTls),
             Verb::Vrfy => parse_lookup(verb, arguments).map(Command::Vrfy),
             Verb::Expn => parse_lookup(verb, arguments).map(Command::Expn),
             Verb::Help => Ok(Command::Help(optional())),
@@ -198,6 +221,8 @@ impl Command {
             Command::Data => Verb::Data,
             Command::Bdat { .. } => Verb::Bdat,
             Command::Rset => Verb::Rset,
+            Command::Auth(_) => Verb::Auth,
+            Command::StartTls => Verb::StartTls,
             Command::Vrfy(_) => Verb::Vrfy,
             Command::Expn(_) => Verb::Expn,
             Command::Help(_) => Verb::Help,
@@ -344,6 +369,17 @@ fn path_end(text: &str) -> Option<usize> {
     None
 }
 
+fn parse_auth(arguments: &str) -> Result<AuthCommand, CommandError> {
+    let error = || CommandError::new(Some(Verb::Auth), replies::BAD_ARGUMENTS);
+    let mut words = arguments.split(WHITE_SPACE).filter(|word| !word.is_empty());
+    let mechanism = words.next().ok_or_else(|| error().say("Syntax: AUTH mechanism [initial-response]"))?;
+    let initial = words.next().map(Secret::new);
+    if words.next().is_some() {
+        return Err(error().say("Syntax: AUTH mechanism [initial-response]"));
+    }
+    Ok(AuthCommand { mechanism: mechanism.to_owned(), initial })
+}
+
 /// RFC 3030 §2: `chunk-size [end-marker]`.
 fn parse_bdat(arguments: &str) -> Result<Command, CommandError> {
     let error = CommandError::new(Some(Verb::Bdat), replies::BAD_ARGUMENTS).say("Syntax: BDAT octets [LAST]");
@@ -393,6 +429,11 @@ impl fmt::Display for Command {
         match self {
             Command::Helo(name) | Command::Ehlo(name) if name.is_empty() => f.write_str(verb),
             Command::Helo(argument) | Command::Ehlo(argument) => write!(f, "{verb} {argument}"),
+            Command::Auth(AuthCommand { mechanism, initial }) => {
+                write!(f, "{verb} {mechanism}")?;
+                // For the wire only, as all that a client sends.
+                initial.iter().try_for_each(|initial| write!(f, " {}", initial.expose()))
+            }
             Command::Vrfy(lookup) | Command::Expn(lookup) => {
                 let parameter = if lookup.smtputf8 { " SMTPUTF8" } else { "" };
                 write!(f, "{verb} {}{parameter}", lookup.argument)
@@ -403,9 +444,12 @@ impl fmt::Display for Command {
             Command::Bdat { octets, last } => {
                 write!(f, "{verb} {octets}{}", if *last { " LAST" } else { "" })
             }
-            Command::Data | Command::Rset | Command::Help(None) | Command::Noop(None) | Command::Quit => {
-                f.write_str(verb)
-            }
+            Command::Data
+            | Command::Rset
+            | Command::StartTls
+            | Command::Help(None)
+            | Command::Noop(None)
+            | Command::Quit => f.write_str(verb),
         }
     }
 }
@@ -444,6 +488,9 @@ mod tests {
             ("bdat  10", "BDAT 10"),
             ("BDAT 0 last ", "BDAT 0 LAST"),
             ("RSET  ", "RSET"),
+            ("auth plain", "AUTH plain"),
+            ("AUTH PLAIN  dGVzdA==", "AUTH PLAIN dGVzdA=="),
+            ("AUTH PLAIN =", "AUTH PLAIN ="),
             ("VRFY a b", "VRFY a b"),
             ("VRFY jörg SMTPUTF8", "VRFY jörg SMTPUTF8"),
             ("EXPN list", "EXPN list"),
@@ -451,6 +498,7 @@ mod tests {
             ("HELP mail", "HELP mail"),
             ("NOOP x y", "NOOP x y"),
             ("QUIT", "QUIT"),
+            ("starttls", "STARTTLS"),
         ];
         for (line, printed) in cases {
             let command = parse(line).unwrap_or_else(|error| panic!("{line}: {}", error.reply()));
@@ -469,8 +517,10 @@ mod tests {
             ("", "500 5.5.1"),
             ("MAILFROM:<a@x.example>", "500 5.5.1"),
             ("EHLO", "501 5.5.4"),
-            ("STARTTLS", "502 5.5.1"),
+            ("STARTTLS now", "501 5.5.4"),
             ("lhlo x.example", "502 5.5.1"),
+            ("AUTH", "501 5.5.4"),
+            ("AUTH PLAIN a b", "501 5.5.4"),
             ("MAIL TO:<a@x.example>", "501 5.5.4"),
             ("MAIL FROM:<a@x.example", "501 5.5.4"),
             ("MAIL FROM:<\"a@x.example>", "501 5.5.4"),

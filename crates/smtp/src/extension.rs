@@ -1,14 +1,19 @@
 //! Service extensions (RFC 5321 §2.2): what our EHLO reply offers, and what a peer's does.
 
 use crate::{Reply, server};
+use posta_wire::sasl::MechanismSet;
 use std::borrow::Cow;
 
 /// The lines that follow the first in the reply to EHLO.
 ///
 /// HELP stands last, for programs that read up to it.
-pub(crate) fn offered(settings: &server::Settings) -> Vec<Cow<'static, str>> {
+pub(crate) fn offered(
+    settings: &server::Settings,
+    secured: bool,
+    mechanisms: MechanismSet,
+) -> Vec<Cow<'static, str>> {
     let extensions = &settings.extensions;
-    let mut lines: Vec<Cow<'static, str>> = Vec::with_capacity(8);
+    let mut lines: Vec<Cow<'static, str>> = Vec::with_capacity(12);
     let mut offer = |on: bool, line: Cow<'static, str>| {
         if on {
             lines.push(line);
@@ -23,6 +28,10 @@ pub(crate) fn offered(settings: &server::Settings) -> Vec<Cow<'static, str>> {
     offer(extensions.eight_bit_mime, "8BITMIME".into());
     // RFC 6531 §3.1: a server that offers SMTPUTF8 must offer 8BITMIME.
     offer(extensions.smtputf8 && extensions.eight_bit_mime, "SMTPUTF8".into());
+    // RFC 3207 §4.2: not once TLS is on.
+    offer(extensions.starttls && !secured, "STARTTLS".into());
+    // RFC 4954 §3 item 3.
+    offer(!mechanisms.is_empty(), format!("AUTH {mechanisms}").into());
     offer(extensions.chunking, "CHUNKING".into());
     offer(extensions.dsn, "DSN".into());
     offer(true, "ENHANCEDSTATUSCODES".into());
@@ -41,6 +50,10 @@ pub struct PeerExtensions {
     pub eight_bit_mime: bool,
     /// SMTPUTF8 (RFC 6531).
     pub smtputf8: bool,
+    /// STARTTLS (RFC 3207).
+    pub starttls: bool,
+    /// AUTH (RFC 4954): those of its mechanisms that we know.
+    pub mechanisms: MechanismSet,
     /// CHUNKING (RFC 3030).
     pub chunking: bool,
     /// DSN (RFC 3461).
@@ -71,6 +84,17 @@ impl PeerExtensions {
                 }
                 "8BITMIME" => extensions.eight_bit_mime = true,
                 "SMTPUTF8" => extensions.smtputf8 = true,
+                "AUTH" => {
+                    let known = words.filter_map(|word| word.parse().ok()).collect();
+                    extensions.mechanisms = extensions.mechanisms.union(known);
+                }
+                // Quirk "AUTH=": what Outlook Express and Exchange of old wrote.
+                keyword if keyword.starts_with("AUTH=") => {
+                    let first = keyword["AUTH=".len()..].parse();
+                    let known = first.into_iter().chain(words.filter_map(|word| word.parse().ok())).collect();
+                    extensions.mechanisms = extensions.mechanisms.union(known);
+                }
+                "STARTTLS" => extensions.starttls = true,
                 "CHUNKING" => extensions.chunking = true,
                 "DSN" => extensions.dsn = true,
                 "ENHANCEDSTATUSCODES" => extensions.enhanced_status_codes = true,

@@ -14,7 +14,7 @@ mod reply;
 pub mod server;
 mod trace;
 
-pub use command::{Command, CommandError, Lookup, Verb};
+pub use command::{AuthCommand, Command, CommandError, Lookup, Verb};
 pub use enhanced::EnhancedStatus;
 pub use extension::{PeerExtensions, SizeOffer};
 pub use parameters::{MailParameters, RecipientParameters};

@@ -48,6 +48,10 @@ pub const ERRORS_MAX: u32 = 20;
 /// closed with 421. RFC 5321 §4.5.3.1.10 wants a whole transaction of 100 recipients to be possible.
 pub const REFUSALS_MAX: u32 = 200;
 
+/// Failed authentications in one session until it is closed with 421. RFC 4954 §4 suggests at least 3:
+/// some clients try three mechanisms with the same password.
+pub const AUTHENTICATION_FAILURES_MAX: u32 = 5;
+
 /// Commands in a row that move no mail (NOOP, RSET, HELP, VRFY, EXPN, HELO, EHLO) until the session is
 /// closed with 421.
 pub const IDLE_COMMANDS_MAX: u32 = 500;

@@ -57,6 +57,8 @@ pub const MESSAGE_ACCEPTED: Standard = Standard::new(250, (6, 0), "Message accep
 /// DATA: go on. No enhanced status for 3yz.
 pub const START_CONTENT: Standard =
     Standard { code: 354, enhanced: None, text: "End data with <CR><LF>.<CR><LF>" };
+/// AUTH succeeded (RFC 4954 §6).
+pub const AUTHENTICATED: Standard = Standard::new(235, (7, 0), "Authentication successful");
 /// A chunk that is not the last (RFC 3030 §2).
 pub const CHUNK_RECEIVED: Standard = Standard::new(250, (0, 0), "Chunk received");
 /// HELP.
@@ -66,6 +68,9 @@ pub const CLOSING: Standard = Standard::new(221, (0, 0), "Bye");
 /// VRFY without telling (RFC 5321 §3.5.3, §7.3).
 pub const CANNOT_VERIFY: Standard =
     Standard::new(252, (5, 2), "Cannot VRFY user, but will accept message and attempt delivery");
+
+/// STARTTLS: go on (RFC 3207 §4).
+pub const READY_FOR_TLS: Standard = Standard::new(220, (0, 0), "Ready to start TLS");
 
 /// The host is going down (X.3.2 system not accepting network messages).
 pub const SHUTTING_DOWN: Standard = Standard::new(421, (3, 2), "Service shutting down, try again later");
@@ -92,6 +97,34 @@ pub const TOO_MANY_RECIPIENTS: Standard = Standard::new(452, (5, 3), "Too many r
 /// The name could not be looked up now (X.4.3 directory server failure).
 pub const LOOKUP_FAILED: Standard = Standard::new(451, (4, 3), "Lookup failed, try again later");
 
+/// AUTH: can't be found out now (RFC 4954 §6).
+pub const AUTHENTICATION_UNAVAILABLE: Standard =
+    Standard::new(454, (7, 0), "Temporary authentication failure");
+
+/// A line of an exchange beyond the limit (RFC 4954 §6).
+pub const EXCHANGE_TOO_LONG: Standard =
+    Standard::new(500, (5, 6), "Authentication exchange line is too long");
+/// AUTH: not base64 (RFC 4954 §4).
+pub const NOT_BASE64: Standard = Standard::new(501, (5, 2), "Cannot decode base64");
+/// AUTH was given up by the client, or its initial response is not the mechanism's (RFC 4954 §4).
+pub const AUTHENTICATION_ABORTED: Standard = Standard::new(501, (7, 0), "Authentication aborted");
+/// AUTH within a transaction (RFC 4954 §4).
+pub const NO_AUTH_IN_TRANSACTION: Standard = Standard::new(503, (5, 1), "Not during a transaction");
+/// AUTH after AUTH (RFC 4954 §4).
+pub const ALREADY_AUTHENTICATED: Standard = Standard::new(503, (5, 1), "Already authenticated");
+/// AUTH by a mechanism that we don't know (RFC 4954 §4).
+pub const MECHANISM_UNKNOWN: Standard = Standard::new(504, (5, 4), "Unrecognized authentication type");
+/// Nothing without AUTH here (RFC 4954 §6).
+pub const AUTHENTICATION_REQUIRED: Standard = Standard::new(530, (7, 0), "Authentication required");
+/// AUTH by a mechanism that is switched off here (RFC 4954 §6).
+pub const MECHANISM_TOO_WEAK: Standard =
+    Standard::new(534, (7, 9), "Authentication mechanism is not offered");
+/// AUTH: wrong, unknown or not allowed; which of them is not told (RFC 4954 §6).
+pub const CREDENTIALS_INVALID: Standard = Standard::new(535, (7, 8), "Authentication credentials invalid");
+/// AUTH by a plaintext mechanism without TLS (RFC 4954 §6).
+pub const ENCRYPTION_REQUIRED: Standard =
+    Standard::new(538, (7, 11), "Encryption required for requested authentication mechanism");
+
 /// No such verb.
 pub const UNKNOWN_COMMAND: Standard = Standard::new(500, (5, 1), "Command unrecognized");
 /// RFC 5321 §4.5.3.1.9.
@@ -116,6 +149,10 @@ pub const BAD_RECIPIENT_DOMAIN: Standard = Standard::new(501, (1, 2), "Bad recip
 pub const NOT_IMPLEMENTED: Standard = Standard::new(502, (5, 1), "Command not implemented");
 /// HELO or EHLO must come first (RFC 5321 §4.1.4).
 pub const HELLO_FIRST: Standard = Standard::new(503, (5, 1), "Say EHLO or HELO first");
+/// STARTTLS a second time (RFC 3207 §4.2).
+pub const TLS_IS_ON: Standard = Standard::new(503, (5, 1), "TLS is on already");
+/// STARTTLS within a transaction, which it would end.
+pub const NO_TLS_IN_TRANSACTION: Standard = Standard::new(503, (5, 1), "Not within a transaction");
 /// MAIL within a transaction (RFC 5321 §4.1.4).
 pub const NESTED_MAIL: Standard = Standard::new(503, (5, 1), "A transaction is already open");
 /// RCPT or DATA without MAIL.

@@ -1,6 +1,7 @@
 //! The trace header fields: `Received:` and `Return-Path:` (RFC 5321 §4.4).
 
 use posta_address::{AddressLiteral, Domain, ForwardPath, Host, ReversePath};
+use posta_wire::TlsFacts;
 use std::{
     fmt::{self, Write},
     net::IpAddr,
@@ -28,6 +29,8 @@ pub struct Received<'a> {
     /// All recipients of the transaction; only a single one is told (RFC 5321 §7.2: more would tell
     /// blind-copy recipients).
     pub recipients: &'a [ForwardPath],
+    /// What protected it on the way here.
+    pub tls: Option<&'a TlsFacts>,
     /// Date and time in the form of RFC 5322 §3.3.
     pub date: &'a str,
 }
@@ -79,6 +82,11 @@ impl fmt::Display for Received<'_> {
         line.words(&["id", &atom(self.id)])?;
         if let Some(path) = self.single_recipient() {
             line.words(&["for", &path])?;
+        }
+        if let Some(tls) = self.tls {
+            // RFC 8314 §4.3: the clause, and the version as a comment.
+            line.words(&["tls", &atom(&tls.cipher)])?;
+            line.word(&format!("({})", tls.version))?;
         }
         line.end_with(";")?;
         line.word(&harmless(self.date))?;
@@ -199,6 +207,7 @@ mod tests {
             with,
             id: "01JD",
             recipients: &recipients,
+            tls: None,
             date: DATE,
         }
         .to_string()
@@ -247,6 +256,35 @@ mod tests {
         assert!(!field("x.example", &["<jörg@x.example>"], ESMTP).contains(" for "));
         let utf8 = TransmissionType { utf8: true, ..ESMTP };
         assert!(field("x.example", &["<jörg@x.example>"], utf8).contains("for <jörg@x.example>;"));
+    }
+
+    #[test]
+    fn tls_is_told() {
+        let by = Domain::parse("mx.south.example").expect("a domain");
+        let tls = TlsFacts {
+            version: posta_wire::TlsVersion::V1_3,
+            cipher: "TLS_AES_256_GCM_SHA384".into(),
+            server_name: None,
+            bindings: posta_wire::sasl::ChannelBindings::none(),
+            peer: None,
+        };
+        let field = Received {
+            hello_name: "x.example",
+            client_name: None,
+            client_ip: [192, 0, 2, 1].into(),
+            by: &by,
+            with: TransmissionType { tls: true, ..ESMTP },
+            id: "01JD",
+            recipients: &[],
+            tls: Some(&tls),
+            date: DATE,
+        };
+        assert_eq!(
+            field.to_string(),
+            "Received: from x.example ([192.0.2.1]) by mx.south.example with ESMTPS\r\n\
+             \tid 01JD tls TLS_AES_256_GCM_SHA384 (TLS 1.3);\r\n\
+             \tMon, 23 Nov 2026 19:00:00 +0000\r\n"
+        );
     }
 
     #[test]

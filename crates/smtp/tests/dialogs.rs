@@ -3,20 +3,25 @@
 //!
 //! A dialogue begins with `# RFC NNNN §…: title`, then the setting:
 //! `quirk NAME on|off`, `extension NAME off`, `limit NAME NUMBER`, `greeting REPLY`,
-//! `answer hello|mail|rcpt|data|end-of-data|vrfy|expn REPLY` (else all is accepted, but
+//! `auth MECHANISM…` (offered), `auth encrypted MECHANISM…` (needs TLS first), `auth required`,
+//! `account NAME PASSWORD`, `accounts unavailable`, `answer hello|mail|rcpt|data|end-of-data|vrfy|expn REPLY` (else all is accepted, but
 //! `nobody…@` gets 550 5.1.1, `later…@` 451 4.2.0 and `…@elsewhere.example` 550 5.7.1).
 //!
 //! Then follows what is said. `C:` lines that follow one another are sent at once, each with CR LF;
 //! `raw:` is sent without. `\r`, `\n`, `\t`, `\0`, `\\`, `\xNN` stand for octets, `\(text*N)` for N times the
-//! text. `S:` is one line that must come, `*` in it stands for any text. Between them:
+//! text. `S:` is one line that must come, `*` in it stands for any text; `S: ...` for
+//! any lines before the next. Between them:
 //! `kept` with `| ` lines (the content committed last), `from PATH`, `to PATH PATH`, `nothing kept`,
-//! `refused STAGE`, `aborted REASON`, `ended REASON`, `closed`, `wait SECONDS`, `hang up`, `shutdown`.
+//! `refused STAGE`, `aborted REASON`, `authenticated NAME`, `authentication failed WHY`, `ended REASON`, `closed`, `wait SECONDS`, `hang up`, `shutdown`.
 
 use posta_smtp::{
     EnhancedStatus, Reply, replies,
-    server::{Answer, BareLineEnd, Event, Question, Session, Settings},
+    server::{Answer, Authentication, BareLineEnd, Event, Question, Session, Settings},
 };
-use posta_wire::{Conversation, Output};
+use posta_wire::{
+    Conversation, Output, Secret,
+    sasl::{self, ChannelBindings, server::DecoyKey},
+};
 use std::{
     collections::VecDeque,
     path::Path,
@@ -29,6 +34,9 @@ struct Scene {
     settings: Settings,
     greeting: Option<Reply>,
     answers: Vec<(String, Reply)>,
+    authentication: Authentication,
+    account: Option<(String, String)>,
+    accounts_unavailable: bool,
 }
 
 /// Reads `550-5.1.1 text`-less replies: `550 5.1.1 text`, further lines after ` / `.
@@ -46,7 +54,14 @@ fn reply(text: &str) -> Reply {
 impl Scene {
     fn new() -> Self {
         let hostname = "mx.south.example".parse().expect("a domain");
-        Scene { settings: Settings::new(hostname), greeting: None, answers: Vec::new() }
+        Scene {
+            settings: Settings::new(hostname),
+            greeting: None,
+            answers: Vec::new(),
+            authentication: Authentication::default(),
+            account: None,
+            accounts_unavailable: false,
+        }
     }
 
     /// One line of the setting; false when it is none.
@@ -87,10 +102,18 @@ impl Scene {
                     "errors" => limits.errors = number,
                     "refusals" => limits.refusals = number,
                     "idle_commands" => limits.idle_commands = number,
+                    "authentication_failures" => limits.authentication_failures = number,
                     "session_timeout" => limits.session_timeout = Duration::from_secs(number.into()),
                     other => panic!("no limit {other}"),
                 }
             }
+            ["auth", "required"] => self.authentication.required = true,
+            ["auth", "encrypted", names @ ..] => self.authentication.needs_encryption = mechanisms(names),
+            ["auth", names @ ..] => self.authentication.offered = mechanisms(names),
+            ["account", name, password] => {
+                self.account = Some((name.to_string(), password.to_string()));
+            }
+            ["accounts", "unavailable"] => self.accounts_unavailable = true,
             ["greeting", ..] => self.greeting = Some(reply(&line["greeting ".len()..])),
             ["answer", stage, rest @ ..] => self.answers.push((stage.to_string(), reply(&rest.join(" ")))),
             _ => return false,
@@ -100,6 +123,47 @@ impl Scene {
 
     fn scripted(&self, stage: &str) -> Option<Reply> {
         self.answers.iter().find(|(name, _)| name == stage).map(|(_, reply)| reply.clone())
+    }
+}
+
+fn mechanisms(names: &[&str]) -> sasl::MechanismSet {
+    names.iter().map(|name| name.parse::<sasl::Mechanism>().expect("a mechanism")).collect()
+}
+
+/// An exchange whose every octet is known beforehand.
+fn exchange(mechanism: sasl::Mechanism) -> sasl::server::Exchange {
+    let settings = sasl::server::Settings::new("mx.south.example", DecoyKey::new([1; 32]));
+    let random = *b"eighteen octets!!!";
+    let context =
+        sasl::server::Context { random, unix_secs: 1_795_460_400, bindings: ChannelBindings::none() };
+    sasl::server::Exchange::new(mechanism, &settings, context)
+}
+
+impl Scene {
+    fn credentials(&self, question: sasl::server::Question) -> sasl::server::Answer {
+        use sasl::server::{Answer, Question};
+        if self.accounts_unavailable {
+            return Answer::Unavailable;
+        }
+        let Some((name, word)) = &self.account else { return Answer::Refused };
+        match question {
+            Question::CheckPassword { authcid, authzid, password }
+                if authcid == *name
+                    && password.expose() == word
+                    && authzid.as_ref().is_none_or(|authzid| authzid == name) =>
+            {
+                Answer::Accepted { authcid }
+            }
+            Question::SharedSecret { authcid } if authcid == *name => {
+                Answer::SharedSecret(Secret::new(word.as_str()))
+            }
+            Question::Verifier { hash, authcid, .. } if authcid == *name => {
+                let salt = b"salt of 16 octets";
+                let verifier = sasl::scram::Verifier::derive(hash, &Secret::new(word.as_str()), salt, 4096);
+                Answer::Verifier(verifier.expect("a verifier"))
+            }
+            _ => Answer::Refused,
+        }
     }
 }
 
@@ -117,6 +181,8 @@ struct Run<'a> {
     kept: Option<(Vec<u8>, String, Vec<String>)>,
     refused: VecDeque<&'static str>,
     aborted: VecDeque<String>,
+    authenticated: VecDeque<String>,
+    authentication_failures: VecDeque<String>,
     ended: Option<&'static str>,
     closed: bool,
 }
@@ -141,8 +207,16 @@ impl Run<'_> {
                     self.content.clear();
                     self.recipients.clear();
                 }
+                Output::Event(Event::Authenticated { identity, .. }) => {
+                    self.authenticated.push_back(identity.authzid);
+                }
+                Output::Event(Event::AuthenticationFailed { failure, .. }) => {
+                    self.authentication_failures.push_back(failure.to_string());
+                }
                 Output::Event(Event::Ended { reason }) => self.ended = Some(reason),
                 Output::Close => self.closed = true,
+                Output::Event(Event::Secured(_)) => panic!("nobody began TLS"),
+                Output::StartTls => panic!("nobody began TLS"),
             }
         }
     }
@@ -150,9 +224,12 @@ impl Run<'_> {
     fn answer(&mut self, question: Question) -> Answer {
         let settings = &self.scene.settings;
         let scripted = |stage: &str| self.scene.scripted(stage);
-        Answer(match question {
+        Answer::Reply(match question {
             Question::Greeting => self.scene.greeting.clone().unwrap_or_else(|| settings.greeting()),
-            Question::Hello(hello) => scripted("hello").unwrap_or_else(|| settings.welcome(&hello)),
+            Question::Hello(hello) => {
+                let reply = scripted("hello").unwrap_or_else(|| settings.welcome(&hello));
+                return Answer::Welcome(reply, self.scene.authentication);
+            }
             Question::Mail { reverse_path, .. } => {
                 self.from = reverse_path.to_string();
                 self.recipients.clear();
@@ -183,6 +260,11 @@ impl Run<'_> {
             }
             Question::Verify(_) => scripted("vrfy").unwrap_or_else(|| replies::CANNOT_VERIFY.reply()),
             Question::Expand(_) => scripted("expn").unwrap_or_else(|| replies::MAILBOX_UNKNOWN.reply()),
+            Question::Authenticate(mechanism) => match scripted("auth") {
+                Some(reply) => reply,
+                None => return Answer::Exchange(Box::new(exchange(mechanism))),
+            },
+            Question::Credentials(question) => return Answer::Credentials(self.scene.credentials(*question)),
         })
     }
 
@@ -197,6 +279,15 @@ impl Run<'_> {
                     return;
                 }
             }
+        }
+    }
+
+    /// Passes over lines up to the first that fits.
+    fn skip_to(&mut self, pattern: &str) {
+        while let Some((line, rest)) = self.received.split_once("\r\n")
+            && !fits(pattern, line)
+        {
+            self.received = rest.to_owned();
         }
     }
 
@@ -246,6 +337,14 @@ impl Run<'_> {
             ("aborted", reason) => {
                 let came = self.aborted.pop_front().unwrap_or_default();
                 assert!(fits(reason, &came), "{}: aborted {reason:?}, came {came:?}", self.name);
+            }
+            ("authenticated", name) => {
+                assert_eq!(self.authenticated.pop_front().as_deref(), Some(name), "{}", self.name);
+            }
+            ("authentication", failed) => {
+                let why = failed.strip_prefix("failed ").expect("authentication failed WHY");
+                let came = self.authentication_failures.pop_front();
+                assert_eq!(came.as_deref(), Some(why), "{}", self.name);
             }
             ("ended", reason) => assert_eq!(self.ended, Some(reason), "{}", self.name),
             ("closed", "") => assert!(self.closed, "{}: not closed", self.name),
@@ -324,6 +423,8 @@ fn run(name: &str, text: &str, piece_octets: usize) {
         kept: None,
         refused: VecDeque::new(),
         aborted: VecDeque::new(),
+        authenticated: VecDeque::new(),
+        authentication_failures: VecDeque::new(),
         ended: None,
         closed: false,
     };
@@ -339,6 +440,11 @@ fn run(name: &str, text: &str, piece_octets: usize) {
             _ if line.is_empty() || line.starts_with('#') => {}
             _ => {
                 run.client_says(&std::mem::take(&mut said));
+                if line == "S: ..." {
+                    let next = lines.peek().and_then(|line| line.strip_prefix("S: "));
+                    run.skip_to(next.expect("a line after the dots"));
+                    continue;
+                }
                 if let Some(pattern) = line.strip_prefix("S: ") {
                     run.expect_line(pattern);
                     continue;

@@ -64,7 +64,7 @@ impl Server {
                 Output::Ask(question) => {
                     self.asked.push(format!("{question:?}"));
                     let reply = self.decide(question);
-                    self.session.handle_answer(server::Answer(reply), self.now);
+                    self.session.handle_answer(server::Answer::Reply(reply), self.now);
                 }
             }
         }
@@ -87,6 +87,7 @@ impl Server {
                 replies::MESSAGE_ACCEPTED.reply()
             }
             Question::Verify(_) | Question::Expand(_) => replies::CANNOT_VERIFY.reply(),
+            Question::Authenticate(_) | Question::Credentials(_) => panic!("AUTH is not offered"),
         }
     }
 
@@ -128,7 +129,7 @@ fn pipelined_replies_leave_as_one() {
             match output {
                 Output::StartTls => panic!("nobody began TLS"),
                 Output::Send(octets) => sends.push(octets),
-                Output::Ask(_) => session.handle_answer(server::Answer(replies::OK.reply()), now),
+                Output::Ask(_) => session.handle_answer(server::Answer::Reply(replies::OK.reply()), now),
                 other => panic!("{other:?}"),
             }
         }

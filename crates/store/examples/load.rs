@@ -81,6 +81,7 @@ async fn make_accounts(store: &EmbeddedStore) -> Result<Arc<Vec<AccountId>>, Sto
             name: None,
             password_hash: None,
             apop_secret: None,
+            credentials: posta_store::Credentials::default(),
             quota_octets: None,
             enabled: true,
         };

@@ -1,6 +1,7 @@
 //! Domains, accounts, aliases. Keys compare without regard to case, whoever asks.
 
 use crate::AccountId;
+use jiff::Timestamp;
 use posta_address::{Domain, Mailbox};
 use posta_wire::Secret;
 
@@ -28,10 +29,47 @@ pub struct Account {
     pub password_hash: Option<Secret>,
     /// APOP's shared secret, only where the person wants APOP (RFC 1939 §7 needs it in clear).
     pub apop_secret: Option<Secret>,
+    /// What proves its owner besides: see [`Credentials`].
+    pub credentials: Credentials,
     /// Octets the maildrop may hold.
     pub quota_octets: Option<u64>,
     /// Whether it may log in and gets mail.
     pub enabled: bool,
+}
+
+/// What an account can be logged in to with, besides password and APOP secret.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Credentials {
+    /// SCRAM verifiers of the password, one per hash function, in `posta_wire::sasl`'s text form.
+    pub scram: Vec<Secret>,
+    /// Passwords for one program each.
+    pub app_passwords: Vec<AppPassword>,
+}
+
+/// A password that one program has: it can be revoked without disturbing the others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppPassword {
+    /// What it is called, unique within the account.
+    pub name: String,
+    /// What it opens.
+    pub scope: AppPasswordScope,
+    /// BLAKE3 of the password, in hexadecimal: it is random and long, so nothing slower is needed.
+    pub hash: Secret,
+    /// Since when there is it.
+    pub created_at: Timestamp,
+    /// When it was last used, to the hour.
+    pub last_used_at: Option<Timestamp>,
+}
+
+/// What an application password opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AppPasswordScope {
+    /// Everything.
+    All,
+    /// Sending mail.
+    Smtp,
+    /// Fetching mail.
+    Pop3,
 }
 
 /// Whether an address of several is a plain alias or a list that EXPN shows.

@@ -13,7 +13,9 @@ mod queue_entry;
 mod requests;
 mod traits;
 
-pub use directory::{Account, Alias, AliasKind, DirectoryChange, DomainSettings};
+pub use directory::{
+    Account, Alias, AliasKind, AppPassword, AppPasswordScope, Credentials, DirectoryChange, DomainSettings,
+};
 pub use embedded::EmbeddedStore;
 pub use id::{AccountId, QueueId};
 pub use memory::MemoryStore;

@@ -33,6 +33,7 @@ async fn fifty_mebioctets_go_through_in_a_few() {
         name: None,
         password_hash: None,
         apop_secret: None,
+        credentials: posta_store::Credentials::default(),
         quota_octets: None,
         enabled: true,
     });

@@ -85,6 +85,7 @@ pub fn describe_smtp(failure: &smtp::Failure) -> String {
     let stage = match failure.stage {
         Stage::Greeting => "when we connected",
         Stage::Hello => "to our greeting",
+        Stage::StartTls => "to STARTTLS",
         Stage::Mail => "to the sender",
         Stage::Recipient => "to the recipient",
         Stage::Data => "to DATA",
@@ -101,6 +102,8 @@ pub fn describe_smtp(failure: &smtp::Failure) -> String {
             "no answer in time after the letter was sent; it may have arrived or not".to_owned()
         }
         Fault::TimedOut => "the server gave no answer in time".to_owned(),
+        Fault::TlsMissing => "the server offers no TLS, and nothing is said without it".to_owned(),
+        Fault::Tls(failure) => format!("no secure connection: {failure}"),
         Fault::BadReply(words) => format!("the server does not speak SMTP: {words}"),
         Fault::ExtensionMissing(name) => format!("the letter needs {name}, which the server does not offer"),
         Fault::TooLarge { limit_octets } => {

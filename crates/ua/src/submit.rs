@@ -139,7 +139,7 @@ impl Handler<Session> for Sender<'_> {
 
     async fn event(&mut self, event: Event) {
         match event {
-            Event::Ready { .. } => {}
+            Event::Secured(_) | Event::Ready { .. } => {}
             Event::Done(outcomes) => self.outcomes.extend(outcomes),
             Event::Failed(failure) => self.failure = Some(failure),
         }
@@ -162,7 +162,7 @@ impl Handler<Session> for Probe {
         match event {
             Event::Ready { host, extensions } => self.ready = Some((host, extensions)),
             Event::Failed(failure) => self.failure = Some(failure),
-            Event::Done(_) => {}
+            Event::Secured(_) | Event::Done(_) => {}
         }
     }
 }

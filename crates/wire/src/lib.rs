@@ -12,9 +12,9 @@ mod line;
 mod notification;
 pub mod sasl;
 mod secret;
+mod tls;
 
 pub use content::{ContentFacts, ContentScan, LineFaults};
-mod tls;
 pub use conversation::{Conversation, Output};
 pub use dot::{Decoded, DotDecoder, DotEncoder};
 pub use line::{Line, LineReader};

@@ -36,6 +36,11 @@ impl LineReader {
         LineReader { partial: Vec::new(), limit_octets, skipping: false }
     }
 
+    /// Another limit, from the next line on.
+    pub fn set_limit(&mut self, limit_octets: usize) {
+        self.limit_octets = limit_octets;
+    }
+
     /// Takes octets up to the end of the next line. Returns how many were taken, and the line if its
     /// end was among them. Without a line all octets are taken.
     pub fn take<'a>(&mut self, input: &'a [u8]) -> (usize, Option<Line<'a>>) {

@@ -198,12 +198,14 @@ async fn settle(store: &dyn Store, organisation: &Organisation) -> anyhow::Resul
         let mut salt = [0; 16];
         OsEntropy.fill(&mut salt);
         let secret = Secret::new(person.password);
+        let proofs = passwords::Proofs::derive(&secret, &salt)?;
         let account = Account {
             id: known.map_or_else(|| store.new_account_id(), |account| account.id),
             address,
             name: Some(person.name.to_owned()),
-            password_hash: Some(passwords::hash_password(&secret, &salt)?),
+            password_hash: Some(proofs.hash),
             apop_secret: Some(secret),
+            credentials: proofs.credentials,
             quota_octets: None,
             enabled: true,
         };
@@ -244,8 +246,8 @@ impl TranscriptObserver for Observer {
         peer: SocketAddr,
     ) -> Option<Box<dyn Transcript>> {
         let protocol = match protocol {
-            Protocol::Smtp => dialogue::Protocol::Smtp,
-            Protocol::Pop3 => dialogue::Protocol::Pop3,
+            Protocol::Smtp | Protocol::Submission | Protocol::Submissions => dialogue::Protocol::Smtp,
+            Protocol::Pop3 | Protocol::Pop3s => dialogue::Protocol::Pop3,
         };
         Some(Box::new(self.stage.dialogue(protocol, self.host, local, peer)))
     }

@@ -7,7 +7,7 @@ use posta_address::{ForwardPath, Mailbox};
 /// How it went, what happened in one sentence, and what belongs to it.
 pub fn sentence(event: &Event) -> (Mood, String, Vec<String>) {
     match event {
-        Event::Session { kind, peer, hello, messages, end, .. } => {
+        Event::Session { kind, peer, hello, tls, messages, end, .. } => {
             let protocol = match kind {
                 SessionKind::Smtp => "SMTP",
                 SessionKind::Pop3 => "POP3",
@@ -15,7 +15,7 @@ pub fn sentence(event: &Event) -> (Mood, String, Vec<String>) {
             let hello = hello.as_ref().map_or_else(String::new, |name| format!(" ({name})"));
             let text =
                 format!("{protocol} session with {peer}{hello} ended: {end}; {}", messages_text(*messages));
-            (Mood::Plain, text, Vec::new())
+            (Mood::Plain, text, tls.iter().map(|tls| format!("inside {tls}")).collect())
         }
         Event::Refused { peer, stage, reply, reason, .. } => {
             let text = format!("refused at {} from {peer}: {reason}", stage.to_uppercase());
@@ -33,6 +33,12 @@ pub fn sentence(event: &Event) -> (Mood, String, Vec<String>) {
                 hosts => format!("mail for {destination} goes to {}", hosts.join(", then ")),
             };
             (if hosts.is_empty() { Mood::Bad } else { Mood::Plain }, text, steps.clone())
+        }
+        Event::Secured { host, tls: Some(tls), detail, .. } => {
+            (Mood::Plain, format!("the connection to {host} is inside {tls}"), vec![detail.clone()])
+        }
+        Event::Secured { host, tls: None, detail, .. } => {
+            (Mood::Waiting, format!("the connection to {host} is in the clear"), vec![detail.clone()])
         }
         Event::Outcome { .. } => outcome(event),
         Event::Reported { report, to, kind, .. } => {

@@ -2,7 +2,8 @@
 
 use crate::{Capability, Command, MessageNumber, Reply};
 use bytes::Bytes;
-use posta_wire::Secret;
+use posta_wire::{Secret, TlsFacts, TlsFailure};
+use std::sync::Arc;
 use thiserror::Error;
 
 /// What the session wants to know: there is only one thing.
@@ -51,6 +52,8 @@ pub struct Credentials {
 pub enum Request {
     /// Log in.
     Login(Credentials),
+    /// STLS and the handshake: [`Event::Secured`]. Where the server says no, nothing has changed.
+    StartTls,
     /// CAPA: one [`Event::Capability`] each.
     Capabilities,
     /// STAT: [`Event::Status`].
@@ -83,6 +86,7 @@ impl Request {
     pub(super) fn command(&self) -> Option<Command> {
         Some(match self {
             Request::Login(_) => return None,
+            Request::StartTls => Command::Stls,
             Request::Capabilities => Command::Capa,
             Request::Status => Command::Stat,
             Request::Sizes(message) => Command::List(*message),
@@ -100,7 +104,7 @@ impl Request {
 /// Where in the session something happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Stage {
-    /// Waiting for the greeting.
+    /// Waiting for the greeting, or before it for TLS.
     Greeting,
     /// USER, PASS or APOP.
     Login,
@@ -116,6 +120,9 @@ pub enum Fault {
     /// The connection was lost. Transient.
     #[error("the connection was lost")]
     ConnectionLost,
+    /// The TLS handshake failed. Transient: nothing was said.
+    #[error("{0}")]
+    Tls(TlsFailure),
     /// Nothing came within the limit. Transient.
     #[error("no reply in time")]
     TimedOut,
@@ -141,7 +148,7 @@ pub enum Fault {
 impl Fault {
     /// Whether trying later makes sense.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Fault::ConnectionLost | Fault::TimedOut | Fault::BadReply(_))
+        matches!(self, Fault::ConnectionLost | Fault::TimedOut | Fault::Tls(_) | Fault::BadReply(_))
     }
 }
 
@@ -159,6 +166,8 @@ pub struct Failure {
 pub enum Event {
     /// The server's first words.
     Greeted(Reply),
+    /// TLS is on.
+    Secured(Arc<TlsFacts>),
     /// One line of CAPA's answer.
     Capability(Capability),
     /// STAT's answer.

@@ -9,15 +9,18 @@ use crate::{
     limits::{LISTING_LINES_MAX, REPLY_LINE_TOLERATED_OCTETS_MAX, REPLY_WAIT_MAX, RETRIEVED_OCTETS_MAX},
 };
 use bytes::{Bytes, BytesMut};
-use posta_wire::{Conversation, Decoded, DotDecoder, Line, LineReader, Output, Secret};
+use posta_wire::{Conversation, Decoded, DotDecoder, Line, LineReader, Output, Secret, TlsFacts, TlsFailure};
 use std::{
     collections::VecDeque,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 /// What whoever uses the client decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
+    /// TLS comes before the greeting (RFC 8314 §3.3).
+    pub implicit_tls: bool,
     /// How long to wait for a reply, or for the next octets of one.
     pub reply_wait: Duration,
     /// Octets of one message at most.
@@ -26,7 +29,11 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { reply_wait: REPLY_WAIT_MAX, retrieved_octets_max: RETRIEVED_OCTETS_MAX }
+        Settings {
+            implicit_tls: false,
+            reply_wait: REPLY_WAIT_MAX,
+            retrieved_octets_max: RETRIEVED_OCTETS_MAX,
+        }
     }
 }
 
@@ -43,6 +50,8 @@ impl Default for Settings {
 enum State {
     /// Waiting for the server's first line.
     Greeting,
+    /// TLS is to begin: at the start, or with this reply to STLS.
+    Securing { reply: Option<Reply> },
     /// Waiting for the answer to the question.
     Ready,
     /// USER is sent; the secret waits for its reply.
@@ -68,6 +77,8 @@ pub struct Session {
     phase: Phase,
     /// The greeting's.
     timestamp: Option<String>,
+    /// TLS is to begin once all is sent.
+    tls_due: bool,
     /// The question is to be asked.
     ask: bool,
     out: BytesMut,
@@ -83,10 +94,8 @@ impl Session {
     /// A session on a connection just made.
     pub fn new(settings: Settings, now: Instant) -> Session {
         Session {
-            deadline: now + settings.reply_wait,
-            settings,
-            lines: LineReader::new(REPLY_LINE_TOLERATED_OCTETS_MAX),
-            state: State::Greeting,
+            state: if settings.implicit_tls { State::Securing { reply: None } } else { State::Greeting },
+            tls_due: settings.implicit_tls,
             phase: Phase::Authorization { apop_offered: false },
             timestamp: None,
             ask: false,
@@ -95,12 +104,16 @@ impl Session {
             closing: false,
             closed: false,
             stopping: false,
+            deadline: now + settings.reply_wait,
+            lines: LineReader::new(REPLY_LINE_TOLERATED_OCTETS_MAX),
+            settings,
         }
     }
 
     fn stage(&self) -> Stage {
         match &self.state {
-            State::Greeting => Stage::Greeting,
+            State::Greeting | State::Securing { reply: None } => Stage::Greeting,
+            State::Securing { reply: Some(_) } => Stage::Command("STLS"),
             State::User { .. } | State::Login => Stage::Login,
             State::Reply { command: "QUIT", .. } => Stage::Quit,
             State::Reply { command, .. }
@@ -243,6 +256,11 @@ impl Session {
                 self.state = State::Content { decoder: Box::default(), command, reply, octets: 0 };
                 return;
             }
+            Request::StartTls => {
+                self.tls_due = true;
+                self.state = State::Securing { reply: Some(reply) };
+                return;
+            }
             Request::Quit => {
                 self.events.push_back(Event::Done(reply));
                 return self.end();
@@ -336,7 +354,7 @@ impl Conversation for Session {
         // Many events at once would be a buffer without bound: the driver drains them in between.
         while taken < input.len() && self.events.len() < 1024 {
             match self.state {
-                State::Ready | State::Closed => break,
+                State::Ready | State::Securing { .. } | State::Closed => break,
                 State::Content { .. } => taken += self.content(&input[taken..]),
                 _ => {
                     let (octets, line) = self.lines.take(&input[taken..]);
@@ -368,6 +386,24 @@ impl Conversation for Session {
         self.deadline = now + self.settings.reply_wait;
     }
 
+    fn handle_tls(&mut self, facts: Arc<TlsFacts>, now: Instant) {
+        let State::Securing { reply } = std::mem::replace(&mut self.state, State::Greeting) else {
+            debug_assert!(false, "TLS was not asked for");
+            return;
+        };
+        self.deadline = now + self.settings.reply_wait;
+        self.events.push_back(Event::Secured(facts));
+        if let Some(reply) = reply {
+            self.through(Stage::Command("STLS"), reply);
+        }
+    }
+
+    fn handle_tls_failed(&mut self, failure: TlsFailure, _now: Instant) {
+        if !self.closing {
+            self.fail(Fault::Tls(failure));
+        }
+    }
+
     fn handle_closed(&mut self, _now: Instant) {
         if !self.closing {
             self.fail(Fault::ConnectionLost);
@@ -392,6 +428,9 @@ impl Conversation for Session {
             let octets: Bytes = std::mem::take(&mut self.out).freeze();
             return Some(Output::Send(octets));
         }
+        if std::mem::take(&mut self.tls_due) && matches!(self.state, State::Securing { .. }) {
+            return Some(Output::StartTls);
+        }
         if let Some(event) = self.events.pop_front() {
             return Some(Output::Event(event));
         }
@@ -406,7 +445,8 @@ impl Conversation for Session {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        let waiting = !matches!(self.state, State::Ready | State::Closed);
+        // The handshake has a limit of its own.
+        let waiting = !matches!(self.state, State::Ready | State::Securing { .. } | State::Closed);
         waiting.then_some(self.deadline)
     }
 }

@@ -4,6 +4,7 @@
 //! piece by piece, and at QUIT for the removal of what was marked. All else (order of commands, syntax,
 //! limits, counting, byte-stuffing) it settles by itself.
 
+mod authentication;
 mod listing;
 mod maildrop;
 mod question;
@@ -12,6 +13,6 @@ mod session;
 mod settings;
 mod transmission;
 
-pub use question::{Answer, Event, LoginFailure, MessageEntry, Question};
+pub use question::{Answer, Event, LoginFailure, MechanismRefusal, MessageEntry, Question};
 pub use session::Session;
 pub use settings::Settings;

@@ -1,7 +1,11 @@
 //! What the server's session asks and reports.
 
 use bytes::Bytes;
-use posta_wire::Secret;
+use posta_wire::{
+    Secret, TlsFacts,
+    sasl::{self, Mechanism, MechanismSet},
+};
+use std::sync::Arc;
 
 /// One message of the session's snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +36,17 @@ pub enum Question {
         /// 16 octets, decoded from hex.
         digest: [u8; 16],
     },
+    /// CAPA: which mechanisms are offered now? [`Answer::Mechanisms`].
+    Mechanisms,
+    /// AUTH (RFC 5034): begin an exchange ([`Answer::Exchange`]), or refuse ([`Answer::NoExchange`]).
+    Authenticate(Mechanism),
+    /// What the exchange must know: [`Answer::Credentials`].
+    Credentials(Box<sasl::server::Question>),
+    /// The exchange has proven who it is: what is in the maildrop? [`Answer::Login`].
+    Open(sasl::server::Identity),
+    /// The exchange has failed: [`Answer::Login`] with a failure; the longer that takes the slower is
+    /// who guesses.
+    AuthenticationFailed(sasl::server::Failure),
     /// The next piece of message `index` (0-based in the snapshot) from `offset`, for RETR and TOP:
     /// any number of octets from 1 on; empty at the end.
     Content {
@@ -56,11 +71,28 @@ pub enum LoginFailure {
     Temporary,
 }
 
+/// Why a mechanism is not begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MechanismRefusal {
+    /// It is not offered.
+    NotOffered,
+    /// It would show the password, and there is no TLS.
+    NeedsEncryption,
+}
+
 /// The answer to a [`Question`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Answer {
-    /// To `Login` and `Apop`.
+    /// To `Login`, `Apop`, `Open` and `AuthenticationFailed`.
     Login(Result<Vec<MessageEntry>, LoginFailure>),
+    /// To `Mechanisms`.
+    Mechanisms(MechanismSet),
+    /// To `Authenticate`: the exchange, not yet begun.
+    Exchange(Box<sasl::server::Exchange>),
+    /// To `Authenticate`: why there is none.
+    NoExchange(MechanismRefusal),
+    /// To `Credentials`.
+    Credentials(sasl::server::Answer),
     /// To `Content`; `None` when it can't be read.
     Content(Option<Bytes>),
     /// To `Update`: whether all is durable.
@@ -75,10 +107,12 @@ pub enum Event {
         /// 0-based.
         index: usize,
     },
+    /// TLS is on.
+    Secured(Arc<TlsFacts>),
     /// The session is over.
     Ended {
         /// `quit`, `peer closed`, `timeout`, `shutdown`, `too many errors`, `too many failed logins`,
-        /// `content unreadable` (half-way through a message), `refused`.
+        /// `content unreadable` (half-way through a message), `refused`, `TLS failed`.
         reason: &'static str,
     },
 }

@@ -12,17 +12,18 @@ use crate::{
     limits::{COMMAND_OCTETS_MAX, GATHER_OCTETS_MAX, IDLE_MIN},
 };
 use bytes::{Bytes, BytesMut};
-use posta_wire::{Conversation, Line, LineReader, Output};
+use posta_wire::{Conversation, Line, LineReader, Output, Secret, TlsFacts, TlsFailure, sasl};
 use std::{collections::VecDeque, fmt::Write, sync::Arc, time::Instant};
 
 /// Where the session is. A state owns what exists only in it.
 ///
 /// ```text
-///                 PASS, APOP             yes                 RETR, TOP
+///           PASS, APOP, AUTH ···         yes                 RETR, TOP
 ///  Authorization ───────────► LoggingIn ────► Transaction ◄────────────► Sending
 ///    │   ▲  USER: keeps          │ no          │   ▲  ▲                     │ unreadable
-///    │   │  the name             │        QUIT │   │  │ LIST, UIDL          │ half-way
-///    │   └───────────────────────┘             │   │  └──────────► Listing  │
+///    │   │  the name; STLS:      │        QUIT │   │  │ LIST, UIDL          │ half-way
+///    │   │  Securing, then back  │             │   │  └──────────► Listing  │
+///    │   └───────────────────────┘             │   │                        │
 ///    │ QUIT                                    ▼   │ (DELE, RSET, NOOP,     │
 ///    │                                    Updating │  STAT, CAPA stay)      │
 ///    ▼                                         │                            │
@@ -32,11 +33,18 @@ use std::{collections::VecDeque, fmt::Write, sync::Arc, time::Instant};
 /// Only `Updating` removes messages, and only QUIT in the TRANSACTION state leads there
 /// (RFC 1939 §6); a lost connection or a timeout leads to `Closed` from anywhere.
 #[derive(Debug)]
-enum State {
+pub(super) enum State {
     /// Nobody is logged in. The name given to USER, when it was the last command.
     Authorization { user: Option<String> },
-    /// The question `Login` or `Apop` is open.
-    LoggingIn,
+    /// TLS is to begin; then nobody is logged in, whatever was said before (RFC 2595 §4).
+    Securing,
+    /// The question `Login`, `Apop`, `Authenticate`, `Open` or `AuthenticationFailed` is open. With the
+    /// initial response of AUTH.
+    LoggingIn { initial: Option<Secret> },
+    /// AUTH is going on (RFC 5034): each line is part of the exchange.
+    Authenticating(Box<sasl::server::Exchange>),
+    /// CAPA was said; the question `Mechanisms` is open.
+    Describing,
     /// Commands work on the maildrop.
     Transaction(Maildrop),
     /// A listing of many lines is being written.
@@ -64,18 +72,28 @@ pub struct Session {
     settings: Arc<Settings>,
     /// The greeting's, angle brackets included; there is APOP where there is one.
     timestamp: Option<Box<str>>,
-    lines: LineReader,
-    state: State,
+    pub(super) lines: LineReader,
+    pub(super) state: State,
+    /// TLS is to begin once all is sent.
+    tls_due: bool,
+    /// TLS is on.
+    secured: bool,
+    /// Said once TLS is on, where that comes first.
+    greeting_due: bool,
     /// To be asked next.
-    question: Option<Question>,
+    pub(super) question: Option<Question>,
     /// Goes out before `out`.
     queue: VecDeque<Bytes>,
-    out: BytesMut,
+    pub(super) out: BytesMut,
     events: VecDeque<Event>,
     ending: Ending,
     /// The process is stopping: end when the current command is through.
     stopping: bool,
     deadline: Instant,
+    /// A question of the exchange is open.
+    pub(super) asking_exchange: bool,
+    /// As told last.
+    mechanisms: sasl::MechanismSet,
     login_failures: u32,
     errors: u32,
 }
@@ -86,13 +104,27 @@ impl Session {
     /// With a `timestamp` (`<…@host>`, different for each session: RFC 1939 §7 APOP) APOP is offered.
     pub fn new(settings: Arc<Settings>, timestamp: Option<String>, now: Instant) -> Session {
         let mut session = Session::bare(settings, timestamp, now);
-        let host = &session.settings.host;
-        let greeting = match &session.timestamp {
+        session.greet();
+        session
+    }
+
+    /// A session on a port where TLS comes first (RFC 8314 §3.3): its first output is
+    /// [`Output::StartTls`], and it greets inside.
+    pub fn new_over_tls(settings: Arc<Settings>, timestamp: Option<String>, now: Instant) -> Session {
+        let mut session = Session::bare(settings, timestamp, now);
+        session.greeting_due = true;
+        session.tls_due = true;
+        session.state = State::Securing;
+        session
+    }
+
+    fn greet(&mut self) {
+        let host = &self.settings.host;
+        let greeting = match &self.timestamp {
             Some(timestamp) => format!("{host} POP3 server ready {timestamp}"),
             None => format!("{host} POP3 server ready"),
         };
-        session.reply(&ok(greeting));
-        session
+        self.reply(&ok(greeting));
     }
 
     /// A session that says why there can be none, and ends.
@@ -112,12 +144,17 @@ impl Session {
             timestamp: timestamp.map(String::into_boxed_str),
             lines: LineReader::new(COMMAND_OCTETS_MAX),
             state: State::Authorization { user: None },
+            tls_due: false,
+            secured: false,
+            greeting_due: false,
             question: None,
             queue: VecDeque::new(),
             out: BytesMut::new(),
             events: VecDeque::new(),
             ending: Ending::NotYet,
             stopping: false,
+            asking_exchange: false,
+            mechanisms: sasl::MechanismSet::EMPTY,
             login_failures: 0,
             errors: 0,
         }
@@ -130,7 +167,10 @@ impl Session {
 
     /// Whether a command may be taken from the input.
     fn takes_commands(&self) -> bool {
-        matches!(self.state, State::Authorization { .. } | State::Transaction(_))
+        if self.asking_exchange {
+            return false;
+        }
+        matches!(self.state, State::Authorization { .. } | State::Authenticating(_) | State::Transaction(_))
             && self.question.is_none()
             && self.out.len() < GATHER_OCTETS_MAX
     }
@@ -169,7 +209,7 @@ impl Session {
             Command::Pass(password) => match user {
                 Some(user) => {
                     self.question = Some(Question::Login { user, password });
-                    return State::LoggingIn;
+                    return State::LoggingIn { initial: None };
                 }
                 None => self.refuse(&replies::USER_FIRST),
             },
@@ -177,11 +217,22 @@ impl Session {
                 Some(timestamp) => {
                     let timestamp = timestamp.to_string();
                     self.question = Some(Question::Apop { user: name, timestamp, digest });
-                    return State::LoggingIn;
+                    return State::LoggingIn { initial: None };
                 }
                 None => self.refuse(&replies::APOP_OFF),
             },
-            Command::Capa => self.capabilities(),
+            Command::Auth { mechanism, initial } => return self.auth(&mechanism, initial),
+            Command::Capa => {
+                self.question = Some(Question::Mechanisms);
+                return State::Describing;
+            }
+            Command::Stls if self.secured => self.refuse(&replies::TLS_IS_ON),
+            Command::Stls if !self.settings.stls => self.refuse(&replies::TLS_OFF),
+            Command::Stls => {
+                self.reply(&replies::READY_FOR_TLS);
+                self.tls_due = true;
+                return State::Securing;
+            }
             _ => self.refuse(&replies::LOGIN_FIRST),
         }
         // `refuse` may have ended the session; then `handle_line`'s state is Closed already.
@@ -242,8 +293,11 @@ impl Session {
                 maildrop.reset();
                 self.reply(&ok(format!("maildrop has {}", maildrop.described())));
             }
-            Command::Capa => self.capabilities(),
-            Command::User(_) | Command::Pass(_) | Command::Apop { .. } => self.refuse(&replies::LOGGED_IN),
+            Command::Capa => self.capabilities(false),
+            Command::Stls => self.refuse(&replies::TLS_AFTER_LOGIN),
+            Command::User(_) | Command::Pass(_) | Command::Apop { .. } | Command::Auth { .. } => {
+                self.refuse(&replies::LOGGED_IN);
+            }
         }
         self.unless_ended(State::Transaction(maildrop))
     }
@@ -356,11 +410,18 @@ impl Session {
 
     // ---- what all states share ----
 
-    /// RFC 2449 §5: the same list in both states. Only what is true.
-    fn capabilities(&mut self) {
+    /// RFC 2449 §5: the same list in both states, but for STLS. Only what is true.
+    fn capabilities(&mut self, before_login: bool) {
         let mut list = vec![Capability::Top, Capability::Uidl];
         if self.settings.plain_login {
             list.push(Capability::User);
+        }
+        // RFC 2595 §4, §8: in the AUTHORIZATION state only, and not once TLS is on.
+        if self.settings.stls && !self.secured && before_login {
+            list.push(Capability::Stls);
+        }
+        if !self.mechanisms.is_empty() {
+            list.push(Capability::Sasl(self.mechanisms.iter().map(|name| name.to_string()).collect()));
         }
         list.extend([
             Capability::Pipelining,
@@ -376,12 +437,12 @@ impl Session {
         self.out.extend_from_slice(b".\r\n");
     }
 
-    fn reply(&mut self, reply: &Reply) {
+    pub(super) fn reply(&mut self, reply: &Reply) {
         write(&mut self.out, format_args!("{reply}\r\n"));
     }
 
     /// A negative reply that counts as an error.
-    fn refuse(&mut self, reply: &Reply) {
+    pub(super) fn refuse(&mut self, reply: &Reply) {
         self.reply(reply);
         self.errors += 1;
         if self.errors >= self.settings.errors_max {
@@ -404,7 +465,7 @@ impl Session {
         self.out.clear();
     }
 
-    fn unless_ended(&self, state: State) -> State {
+    pub(super) fn unless_ended(&self, state: State) -> State {
         if self.ending == Ending::NotYet { state } else { State::Closed }
     }
 
@@ -427,6 +488,12 @@ impl Conversation for Session {
         while taken < input.len() && self.takes_commands() {
             let (octets, line) = self.lines.take(&input[taken..]);
             taken += octets;
+            if matches!(self.state, State::Authenticating(_)) {
+                let Some(line) = line else { continue };
+                self.exchange_line(line);
+                self.rest(now);
+                continue;
+            }
             let command = match line {
                 None => continue,
                 // RFC 1939 §3: commands end with CRLF. What ends otherwise may have been smuggled into
@@ -446,7 +513,21 @@ impl Conversation for Session {
 
     fn handle_answer(&mut self, answer: Answer, now: Instant) {
         self.state = match (std::mem::replace(&mut self.state, State::Closed), answer) {
-            (State::LoggingIn, Answer::Login(answer)) => self.logged_in(answer),
+            (State::LoggingIn { .. }, Answer::Login(answer)) => self.logged_in(answer),
+            (State::LoggingIn { initial }, Answer::Exchange(exchange)) => {
+                self.exchange_opened(exchange, initial)
+            }
+            (State::LoggingIn { .. }, Answer::NoExchange(refusal)) => self.exchange_refused(refusal),
+            (State::Authenticating(mut exchange), Answer::Credentials(answer)) => {
+                self.asking_exchange = false;
+                let step = exchange.answer(answer);
+                self.exchange_step(exchange, step)
+            }
+            (State::Describing, Answer::Mechanisms(mechanisms)) => {
+                self.mechanisms = mechanisms;
+                self.capabilities(true);
+                self.unless_ended(State::Authorization { user: None })
+            }
             (State::Sending(maildrop, transmission), Answer::Content(piece)) => {
                 self.sending(maildrop, transmission, piece)
             }
@@ -458,6 +539,22 @@ impl Conversation for Session {
             }
         };
         self.rest(now);
+    }
+
+    fn handle_tls(&mut self, facts: Arc<TlsFacts>, now: Instant) {
+        debug_assert!(matches!(self.state, State::Securing), "TLS was not asked for");
+        self.secured = true;
+        self.state = State::Authorization { user: None };
+        self.events.push_back(Event::Secured(facts));
+        if std::mem::take(&mut self.greeting_due) {
+            self.greet();
+        }
+        self.rest(now);
+    }
+
+    fn handle_tls_failed(&mut self, _failure: TlsFailure, _now: Instant) {
+        self.say_no_more();
+        self.end("TLS failed");
     }
 
     fn handle_closed(&mut self, _now: Instant) {
@@ -495,6 +592,9 @@ impl Conversation for Session {
             // Nothing is kept: an idle session holds no buffer.
             return Some(Output::Send(std::mem::take(&mut self.out).freeze()));
         }
+        if std::mem::take(&mut self.tls_due) && matches!(self.state, State::Securing) {
+            return Some(Output::StartTls);
+        }
         if let Some(event) = self.events.pop_front() {
             return Some(Output::Event(event));
         }
@@ -514,7 +614,12 @@ impl Conversation for Session {
 
     fn poll_timeout(&self) -> Option<Instant> {
         // While a question is open the waiting is ours, not the client's.
-        matches!(self.state, State::Authorization { .. } | State::Transaction(_)).then_some(self.deadline)
+        let theirs = match self.state {
+            State::Authorization { .. } | State::Transaction(_) => true,
+            State::Authenticating(_) => !self.asking_exchange,
+            _ => false,
+        };
+        theirs.then_some(self.deadline)
     }
 }
 

@@ -10,6 +10,8 @@ pub struct Settings {
     pub host: String,
     /// Whether USER and PASS are offered and accepted. APOP is where the session has a timestamp.
     pub plain_login: bool,
+    /// Whether STLS is offered (RFC 2595): whoever drives the session has a certificate.
+    pub stls: bool,
     /// Name and version for the capability IMPLEMENTATION; none: not told.
     pub implementation: Option<String>,
     /// Quirk "bare LF": command lines may end with LF alone, as some type them by hand.
@@ -28,6 +30,7 @@ impl Settings {
         Settings {
             host: host.into(),
             plain_login: true,
+            stls: false,
             implementation: Some(concat!("Posta-", env!("CARGO_PKG_VERSION")).to_owned()),
             bare_lf_accepted: false,
             idle: IDLE_MIN,

@@ -15,10 +15,9 @@ use posta_journal::{Direction, Event, Fate, Journal, Query, Reader};
 use posta_queue::{Queue, QueueError};
 use posta_runtime::{Clock, Entropy};
 use posta_store::{
-    Account, Alias, AliasKind, DirectoryChange, DomainSettings, QueueChange, QueueEntry, QueueId, Store,
-    StoreError,
+    Account, Alias, AliasKind, Credentials, DirectoryChange, DomainSettings, QueueChange, QueueEntry,
+    QueueId, Store, StoreError,
 };
-use posta_wire::Secret;
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 /// What the desk works with.
@@ -203,20 +202,23 @@ impl Desk {
         self.check_free(&new.address).await?;
         check_name(new.name.as_deref())?;
         check_apop_secret(new.apop_secret.as_ref())?;
-        let account = Account {
+        let mut account = Account {
             id: self.store.new_account_id(),
             address: new.address.clone(),
             name: new.name,
-            password_hash: self.hash(new.password).await?,
+            password_hash: None,
             apop_secret: new.apop_secret.map(|secret| secret.0),
+            credentials: Credentials::default(),
             quota_octets: new.quota_octets,
             enabled: true,
         };
+        self.set_password(&mut account, new.password).await?;
         self.change(DirectoryChange::PutAccount(account)).await?;
         Ok(self.note(None, format!("account {} added", new.address)))
     }
 
     async fn change_account(&self, address: &Mailbox, changes: Vec<AccountChange>) -> Answer {
+        let _turn = self.passwords.changing_account.lock().await;
         let mut account = self.account(address).await?;
         let mut done = Vec::new();
         for change in changes {
@@ -244,7 +246,7 @@ impl Desk {
             }
             AccountChange::Password(password) => {
                 let given = password.is_some();
-                account.password_hash = self.hash(password).await?;
+                self.set_password(account, password).await?;
                 if given { "password changed" } else { "password removed" }.into()
             }
             AccountChange::ApopSecret(secret) => {
@@ -318,10 +320,17 @@ impl Desk {
         Ok(())
     }
 
-    async fn hash(&self, password: Option<SecretText>) -> Result<Option<Secret>, Refused> {
-        let Some(SecretText(password)) = password else { return Ok(None) };
-        let hash = self.passwords.hash(&password, &*self.entropy).await;
-        hash.map(Some).map_err(|error| invalid(error.to_string()))
+    /// The password with all that is derived from it.
+    async fn set_password(&self, account: &mut Account, password: Option<SecretText>) -> Result<(), Refused> {
+        account.password_hash = None;
+        account.credentials.scram = Vec::new();
+        if let Some(SecretText(password)) = password {
+            let proofs = self.passwords.derive(&password, &*self.entropy).await;
+            let proofs = proofs.map_err(|error| invalid(error.to_string()))?;
+            account.password_hash = Some(proofs.hash);
+            account.credentials.scram = proofs.credentials.scram;
+        }
+        Ok(())
     }
 }
 

@@ -31,7 +31,7 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 impl Config {
-    /// Reads and checks a file. A relative `data_dir` is meant from the file's own folder.
+    /// Reads and checks a file. Relative paths are meant from the file's own folder.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(|error| ConfigError {
             path: path.to_owned(),
@@ -44,6 +44,15 @@ impl Config {
             && let Some(folder) = path.parent()
         {
             config.data_dir = folder.join(&config.data_dir);
+        }
+        if let Some(folder) = path.parent() {
+            let tls = &mut config.tls;
+            let files =
+                tls.certificates.iter_mut().flat_map(|files| [&mut files.certificate, &mut files.key]);
+            // What is absolute stays as it is.
+            for file in files.chain(&mut tls.authorities).chain(&mut tls.client_authorities) {
+                *file = folder.join(&*file);
+            }
         }
         Ok(config)
     }
@@ -181,7 +190,7 @@ mod tests {
             ),
             (
                 "[[listener]]\nprotocol = \"imap\"",
-                "posta.toml:4:12: unknown variant `imap`, expected `smtp` or `pop3`",
+                "posta.toml:4:12: unknown variant `imap`, expected one of `smtp`, `submission`",
             ),
             ("[[listener]]\nprotocol = \"smtp\"", "posta.toml:3:1: missing field `address`"),
             ("domains = [\"a..b\"]", "posta.toml:3:11: bad domain: [\"a..b\"]"),

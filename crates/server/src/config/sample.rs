@@ -1,6 +1,6 @@
 //! The sample configuration, written from the settings' own descriptions.
 
-use super::{Config, Delivery, Dns, Journal, Limits, Pop3, Relay, Setting, Smtp};
+use super::{Auth, Config, Delivery, DeliveryTls, Dns, Journal, Limits, Pop3, Relay, Setting, Smtp, Tls};
 use std::fmt::Write;
 
 /// What stands above the sections: these settings have no defaults that fit everybody.
@@ -22,7 +22,8 @@ domains = ["example.org"]
 # user = "posta"
 # group = "posta"
 
-# Where peers connect to, each with its protocol: "smtp" or "pop3". Port 0 takes a free one.
+# Where peers connect to, each with its protocol: "smtp" (usual port: 25), "submission" (587),
+# "submissions" (465), "pop3" (110) or "pop3s" (995). Port 0 takes a free one.
 [[listener]]
 protocol = "smtp"
 address = "0.0.0.0:25"
@@ -41,8 +42,11 @@ impl Config {
         vec![
             ("relay", Relay::ABOUT, Relay::settings()),
             ("smtp", Smtp::ABOUT, Smtp::settings()),
+            ("auth", Auth::ABOUT, Auth::settings()),
             ("pop3", Pop3::ABOUT, Pop3::settings()),
+            ("tls", Tls::ABOUT, Tls::settings()),
             ("delivery", Delivery::ABOUT, Delivery::settings()),
+            ("delivery.tls", DeliveryTls::ABOUT, DeliveryTls::settings()),
             ("limits", Limits::ABOUT, Limits::settings()),
             ("journal", Journal::ABOUT, Journal::settings()),
             ("dns", Dns::ABOUT, Dns::settings()),
@@ -97,6 +101,7 @@ mod tests {
         assert_eq!(config.relay, Relay::default());
         assert_eq!(config.smtp, Smtp::default());
         assert_eq!(config.pop3, Pop3::default());
+        assert_eq!(config.tls, Tls::default());
         assert_eq!(config.delivery, Delivery::default());
         assert_eq!(config.limits, Limits::default());
         assert_eq!(config.journal, Journal::default());

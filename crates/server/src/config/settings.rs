@@ -19,6 +19,8 @@ pub struct Setting {
 
 /// How a default is written in TOML.
 trait ToToml {
+    /// A section of its own, which is shown as one.
+    const IS_SECTION: bool = false;
     fn to_toml(&self) -> Option<String>;
 }
 
@@ -40,7 +42,18 @@ macro_rules! to_toml_bare {
         }
     )*};
 }
-to_toml_quoted!(Octets, Period, Network, Route, SocketAddr, VerifyPolicy, Leniency);
+to_toml_quoted!(Octets, Period, Network, Route, SocketAddr, VerifyPolicy, Leniency, TlsLevel);
+impl ToToml for PathBuf {
+    fn to_toml(&self) -> Option<String> {
+        Some(format!("{:?}", self.display().to_string()))
+    }
+}
+impl ToToml for CertificateFiles {
+    /// There are none by default.
+    fn to_toml(&self) -> Option<String> {
+        None
+    }
+}
 to_toml_bare!(u16, u32, usize, bool);
 
 impl<T: ToToml> ToToml for Option<T> {
@@ -61,6 +74,16 @@ impl<V: ToToml> ToToml for BTreeMap<Domain, V> {
             .filter_map(|(key, value)| Some(format!("\"{key}\" = {}", value.to_toml()?)))
             .collect();
         Some(if items.is_empty() { "{}".into() } else { format!("{{ {} }}", items.join(", ")) })
+    }
+}
+
+fn is_section<T: ToToml>(_: &T) -> bool {
+    T::IS_SECTION
+}
+impl ToToml for DeliveryTls {
+    const IS_SECTION: bool = true;
+    fn to_toml(&self) -> Option<String> {
+        None
     }
 }
 
@@ -90,11 +113,12 @@ macro_rules! section {
             /// Its settings with their defaults.
             pub fn settings() -> Vec<Setting> {
                 let defaults = $name::default();
-                vec![$( Setting {
+                let all = [$( (is_section(&defaults.$field), Setting {
                     key: stringify!($field),
                     description: &[$($doc),*],
                     default: defaults.$field.to_toml(),
-                } ),*]
+                }) ),*];
+                all.into_iter().filter(|(is_section, _)| !is_section).map(|(_, setting)| setting).collect()
             }
         }
     };
@@ -146,6 +170,16 @@ section! {
 }
 
 section! {
+    /// Who somebody is (RFC 4954, RFC 5034).
+    Auth {
+        /// Let passwords pass without TLS (PLAIN, LOGIN) where the client is this very machine.
+        plaintext_on_loopback: bool = false,
+        /// Offer CRAM-MD5, as soon as an account has a shared secret (`posta account apop`).
+        cram_md5: bool = true,
+    }
+}
+
+section! {
     /// Fetching mail (RFC 1939).
     Pop3 {
         /// How long a client may be silent (RFC 1939 §3: at least 10m).
@@ -154,6 +188,21 @@ section! {
         apop: bool = true,
         /// Commands that fail before a session is ended.
         errors_max: u32 = 20,
+    }
+}
+
+section! {
+    /// TLS: STARTTLS and STLS (RFC 3207, RFC 2595), and the listeners "submissions" and "pop3s".
+    Tls {
+        /// Certificates with their keys, PEM files; relative ones are meant from this file's folder. The one
+        /// for the name that a client asks for is shown, else the first; they are read again on SIGHUP:
+        /// [{ certificate = "mx.pem", key = "mx.key" }]. Without any, the host makes one itself and keeps it
+        /// in its data folder; nobody vouches for it.
+        certificates: Vec<CertificateFiles> = Vec::new(),
+        /// Authorities (a PEM file) whose certificates clients may show, for AUTH EXTERNAL.
+        client_authorities: Option<PathBuf> = None,
+        /// Authorities (PEM files) that are trusted besides the system's when other hosts are verified.
+        authorities: Vec<PathBuf> = Vec::new(),
     }
 }
 
@@ -190,6 +239,24 @@ section! {
         connect_timeout: Period = Period(posta_queue::limits::CONNECT_TIME_MAX),
         /// How long a connection is kept for more mail to the same destination.
         idle_timeout: Period = Period(posta_queue::limits::IDLE_CONNECTION_MAX),
+        /// See [`DeliveryTls`].
+        tls: DeliveryTls = DeliveryTls::default(),
+    }
+}
+
+section! {
+    /// TLS on the way to other hosts: "none"; "opportunistic", which uses what can be had and else sends in
+    /// the clear (RFC 7435); "remember", which is the same, but never sends in the clear to a host that had
+    /// TLS a short time ago; or "verified", which sends nothing to a host that does not prove who it is.
+    DeliveryTls {
+        /// For hosts in general.
+        default: TlsLevel = TlsLevel::Opportunistic,
+        /// For the smarthost, unless it is on this machine.
+        smarthost: TlsLevel = TlsLevel::Verified,
+        /// For the hosts of single domains, or next hops of these names: { "south.example" = "verified" }.
+        destinations: BTreeMap<Domain, TlsLevel> = BTreeMap::new(),
+        /// How long "remember" remembers; a restart forgets.
+        memory: Period = Period(posta_queue::limits::TLS_MEMORY),
     }
 }
 
@@ -272,22 +339,81 @@ impl fmt::Display for Leniency {
     }
 }
 
+/// How much TLS is demanded of another host; see [`posta_queue::TlsLevel`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TlsLevel {
+    /// None is used.
+    None,
+    /// What can be had.
+    Opportunistic,
+    /// What can be had, and never less than a short time ago.
+    Remember,
+    /// Nothing is said to a host that does not prove who it is.
+    Verified,
+}
+impl fmt::Display for TlsLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TlsLevel::None => "none",
+            TlsLevel::Opportunistic => "opportunistic",
+            TlsLevel::Remember => "remember",
+            TlsLevel::Verified => "verified",
+        })
+    }
+}
+impl From<TlsLevel> for posta_queue::TlsLevel {
+    fn from(level: TlsLevel) -> Self {
+        match level {
+            TlsLevel::None => posta_queue::TlsLevel::None,
+            TlsLevel::Opportunistic => posta_queue::TlsLevel::Opportunistic,
+            TlsLevel::Remember => posta_queue::TlsLevel::Remember,
+            TlsLevel::Verified => posta_queue::TlsLevel::Verified,
+        }
+    }
+}
+
 /// Which protocol a listener speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
     /// RFC 5321.
     Smtp,
+    /// RFC 6409: mail from this host's own users.
+    Submission,
+    /// The same inside TLS from the first octet on (RFC 8314 §3.3).
+    Submissions,
     /// RFC 1939.
     Pop3,
+    /// The same inside TLS from the first octet on (RFC 8314 §3.2).
+    Pop3s,
+}
+impl Protocol {
+    /// Whether TLS comes before all else.
+    pub fn is_implicit_tls(self) -> bool {
+        matches!(self, Protocol::Submissions | Protocol::Pop3s)
+    }
 }
 impl fmt::Display for Protocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Protocol::Smtp => "smtp",
+            Protocol::Submission => "submission",
+            Protocol::Submissions => "submissions",
             Protocol::Pop3 => "pop3",
+            Protocol::Pop3s => "pop3s",
         })
     }
+}
+
+/// A certificate and its key.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CertificateFiles {
+    /// PEM: the host's certificate first, then those that lead to its authority.
+    pub certificate: PathBuf,
+    /// PEM.
+    pub key: PathBuf,
 }
 
 /// A place where peers connect to.
@@ -332,9 +458,15 @@ pub struct Config {
     /// See [`Smtp`].
     #[serde(default)]
     pub smtp: Smtp,
+    /// See [`Auth`].
+    #[serde(default)]
+    pub auth: Auth,
     /// See [`Pop3`].
     #[serde(default)]
     pub pop3: Pop3,
+    /// See [`Tls`].
+    #[serde(default)]
+    pub tls: Tls,
     /// See [`Delivery`].
     #[serde(default)]
     pub delivery: Delivery,
@@ -363,7 +495,9 @@ impl Config {
             listeners: Vec::new(),
             relay: Relay::default(),
             smtp: Smtp::default(),
+            auth: Auth::default(),
             pop3: Pop3::default(),
+            tls: Tls::default(),
             delivery: Delivery::default(),
             limits: Limits::default(),
             journal: Journal::default(),

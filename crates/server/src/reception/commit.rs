@@ -20,7 +20,7 @@ use posta_store::{
     Acceptance, ContentWriter, Envelope, LocalDelivery, QueueChange, QueueEntry, QueueId, RemoteRecipient,
     StoreError,
 };
-use posta_wire::ContentFacts;
+use posta_wire::{ContentFacts, TlsFacts};
 use std::net::IpAddr;
 
 /// Where a message came from.
@@ -36,6 +36,7 @@ pub(crate) struct Hop<'a> {
     pub(crate) hello_name: &'a str,
     pub(crate) peer: IpAddr,
     pub(crate) with: TransmissionType,
+    pub(crate) tls: Option<&'a TlsFacts>,
 }
 
 /// Opens the places where the content will go, each with its trace field on top (RFC 5321 §4.4).
@@ -60,6 +61,7 @@ pub(crate) async fn open(
                 with: hop.with,
                 id: &copy.writer.id().to_string(),
                 recipients: &transaction.recipients,
+                tls: hop.tls,
                 date: &date,
             };
             let field = received.to_string();

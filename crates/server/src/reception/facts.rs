@@ -4,7 +4,7 @@ use crate::{
     config::Network,
     recipients::{Directory, Expansion, Place, Resolution, Target},
 };
-use posta_address::ForwardPath;
+use posta_address::{ForwardPath, Mailbox};
 use posta_smtp::server::MailParameters;
 use posta_store::{Store, StoreError};
 use posta_wire::ContentFacts;
@@ -17,6 +17,8 @@ pub struct PeerFacts {
     pub address: IpAddr,
     /// The relay network that it belongs to.
     pub relay_network: Option<Network>,
+    /// The account that it has proven to be.
+    pub account: Option<Mailbox>,
 }
 
 impl PeerFacts {
@@ -24,7 +26,7 @@ impl PeerFacts {
     pub fn gather(address: IpAddr, relay_networks: &[Network]) -> Self {
         let address = address.to_canonical();
         let relay_network = relay_networks.iter().find(|network| network.contains(address)).copied();
-        PeerFacts { address, relay_network }
+        PeerFacts { address, relay_network, account: None }
     }
 }
 
@@ -33,6 +35,8 @@ impl PeerFacts {
 pub struct RecipientFacts {
     /// Whether the peer may send to anywhere.
     pub relay_network: Option<Network>,
+    /// Whether it has proven to be somebody of ours, who may too.
+    pub account: Option<Mailbox>,
     /// Whom it stands for; `None` when that can't be found out now.
     pub resolution: Option<Resolution>,
     /// Of those, who has no room for a message of the announced size.
@@ -64,6 +68,7 @@ impl RecipientFacts {
     ) -> (Self, Option<StoreError>) {
         let mut facts = RecipientFacts {
             relay_network: peer.relay_network,
+            account: peer.account.clone(),
             resolution: None,
             full: Vec::new(),
             recipients_before: 0,

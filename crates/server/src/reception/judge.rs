@@ -89,10 +89,11 @@ const RECIPIENT_RULES: &[Rule<RecipientFacts>] = &[
     },
     Rule {
         name: "relay",
-        meaning: "only the relay networks may send to domains that are not hosted here",
+        meaning: "only the relay networks, and whoever has logged in, may send to domains that are not hosted here",
         judge: |facts| {
             let elsewhere = matches!(facts.resolution, Some(Resolution::Elsewhere(_)));
-            (elsewhere && facts.relay_network.is_none()).then(|| replies::RELAYING_DENIED.reply())
+            let trusted = facts.relay_network.is_some() || facts.account.is_some();
+            (elsewhere && !trusted).then(|| replies::RELAYING_DENIED.reply())
         },
     },
     Rule {
@@ -198,8 +199,9 @@ pub fn message(facts: &MessageFacts) -> Verdict {
 }
 
 fn why_accepted(facts: &RecipientFacts) -> String {
-    match (&facts.resolution, facts.relay_network) {
-        (Some(Resolution::Elsewhere(_)), Some(network)) => format!("relay network {network}"),
+    match (&facts.account, &facts.resolution, facts.relay_network) {
+        (Some(account), ..) => format!("authenticated as {account}"),
+        (None, Some(Resolution::Elsewhere(_)), Some(network)) => format!("relay network {network}"),
         _ => "hosted domain".into(),
     }
 }
@@ -209,7 +211,7 @@ pub fn may_verify(policy: crate::config::VerifyPolicy, peer: &PeerFacts) -> bool
     use crate::config::VerifyPolicy::{Off, Open, Relay};
     match policy {
         Open => true,
-        Relay => peer.relay_network.is_some(),
+        Relay => peer.relay_network.is_some() || peer.account.is_some(),
         Off => false,
     }
 }
@@ -242,6 +244,7 @@ mod tests {
     fn facts(resolution: Option<Resolution>) -> RecipientFacts {
         RecipientFacts {
             relay_network: None,
+            account: None,
             resolution,
             full: Vec::new(),
             recipients_before: 0,
@@ -278,6 +281,10 @@ mod tests {
                 "ok, relay network 127.0.0.0/8",
             ),
             (RecipientFacts { relay_network: network, ..facts(here(&[false])) }, "ok, hosted domain"),
+            (
+                RecipientFacts { account: Some(mailbox("alice@north.example")), ..facts(elsewhere()) },
+                "ok, authenticated as alice@north.example",
+            ),
             (facts(Some(Resolution::Unknown)), "550 5.1.1 unknown"),
             (facts(Some(Resolution::Disabled)), "550 5.2.1 disabled"),
             (facts(Some(Resolution::TooMany)), "550 5.2.4 expansion"),

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     config::Protocol,
+    credentials::{Channel, Login, Service as Wanted, printable},
     host::{Host, Policy},
 };
 use async_trait::async_trait;
@@ -22,18 +23,23 @@ use posta_smtp::{
     server::{Answer, Event, MailParameters, Question, RecipientParameters, Session},
 };
 use posta_store::{RecipientRequests, StoreError};
-use posta_wire::ContentFacts;
+use posta_wire::{
+    ContentFacts, TlsFacts,
+    sasl::{Mechanism, server::Failure},
+};
 use std::{net::SocketAddr, sync::Arc};
 use tokio::net::TcpStream;
 
 /// Takes SMTP connections.
 pub(crate) struct SmtpService {
     pub(crate) host: Arc<Host>,
+    /// Which of its protocols is spoken at this listener.
+    pub(crate) protocol: Protocol,
 }
 
 impl Service for SmtpService {
     fn serve(&self, stream: TcpStream, peer: SocketAddr, admission: Admission) {
-        tokio::spawn(converse(self.host.clone(), stream, peer, admission));
+        tokio::spawn(converse(self.host.clone(), self.protocol, stream, peer, admission));
     }
 
     fn refuse(&self, peer: SocketAddr, refusal: Refusal) -> Bytes {
@@ -55,14 +61,26 @@ impl Service for SmtpService {
 }
 
 /// A whole session. Its future is what an idle connection costs (besides the socket).
-async fn converse(host: Arc<Host>, mut stream: TcpStream, peer: SocketAddr, admission: Admission) {
+async fn converse(
+    host: Arc<Host>,
+    protocol: Protocol,
+    mut stream: TcpStream,
+    peer: SocketAddr,
+    admission: Admission,
+) {
     let stopping = host.stopping();
     let policy = host.policy();
-    let transcript = host.transcript(Protocol::Smtp, &stream, peer);
-    let mut session = Session::new(policy.smtp.clone(), host.clock.now());
+    let transcript = host.transcript(protocol, &stream, peer);
+    let tls = policy.tls.clone();
+    let (settings, now) = (policy.smtp.clone(), host.clock.now());
+    let mut session = match protocol.is_implicit_tls() {
+        true => Session::new_over_tls(settings, now),
+        false => Session::new(settings, now),
+    };
     let mut handler = SmtpSession::new(&host, policy, peer);
     let clock = &*host.clock;
-    drive(&mut session, &mut handler, &mut stream, None, clock, transcript.as_deref(), stopping).await;
+    drive(&mut session, &mut handler, &mut stream, tls.as_ref(), clock, transcript.as_deref(), stopping)
+        .await;
     handler.finish();
     drop(admission);
 }
@@ -83,6 +101,9 @@ pub(crate) struct SmtpSession<'a> {
     /// The store refused a piece of the content; said at the final dot.
     content_failed: Option<StoreError>,
     messages: u32,
+    /// Whom the client says it is, and TLS says.
+    login: Box<Login>,
+    tls: Option<Arc<TlsFacts>>,
     end: &'static str,
 }
 
@@ -101,13 +122,40 @@ impl<'a> SmtpSession<'a> {
             copies: Vec::new(),
             content_failed: None,
             messages: 0,
+            login: Box::default(),
+            tls: None,
             end: "peer closed",
+        }
+    }
+
+    fn channel(&self) -> Channel<'_> {
+        Channel { peer: self.facts.address, tls: self.tls.as_deref() }
+    }
+
+    fn authenticated(&mut self, mechanism: Mechanism) {
+        let Some(account) = self.login.take_account() else { return };
+        tracing::debug!(session = self.number, account = %account.address, %mechanism, "authenticated");
+        self.facts.account = Some(account.address);
+    }
+
+    /// Every failure is slow, counted, and noted; a client that gives up has not failed.
+    async fn authentication_failed(&mut self, failure: Failure) {
+        let reply = match failure {
+            Failure::Refused | Failure::ChannelBinding | Failure::Malformed => replies::CREDENTIALS_INVALID,
+            Failure::Unavailable => replies::AUTHENTICATION_UNAVAILABLE,
+            _ => return,
+        };
+        let reason = self.login.reason.take().unwrap_or_else(|| failure.to_string());
+        let name = printable(&self.login.name);
+        self.note_refused("auth", None, &reply.reply(), &format!("{reason} ({name})"));
+        if failure != Failure::Unavailable {
+            self.host.slow_down(self.facts.address).await;
         }
     }
 
     /// Notes that the session is over.
     fn finish(self) {
-        if self.end == "too many errors" {
+        if matches!(self.end, "too many errors") {
             self.host.peers.note_failure(self.facts.address, self.host.clock.now());
         }
         self.host.journal.note(Note::Session {
@@ -115,6 +163,7 @@ impl<'a> SmtpSession<'a> {
             session: self.number,
             peer: self.peer,
             hello: (!self.hello.is_empty()).then_some(self.hello),
+            tls: self.tls.map(|tls| tls.to_string()),
             messages: self.messages,
             end: self.end.into(),
         });
@@ -161,8 +210,13 @@ impl<'a> SmtpSession<'a> {
     async fn data(&mut self) -> Reply {
         let Some(transaction) = &self.transaction else { return replies::LOCAL_ERROR.reply() };
         let utf8 = transaction.parameters.smtputf8;
-        let with = TransmissionType { extended: self.extended, utf8, ..TransmissionType::default() };
-        let hop = Hop { hello_name: &self.hello, peer: self.facts.address, with };
+        let with = TransmissionType {
+            extended: self.extended,
+            utf8,
+            tls: self.tls.is_some(),
+            authenticated: self.facts.account.is_some(),
+        };
+        let hop = Hop { hello_name: &self.hello, peer: self.facts.address, with, tls: self.tls.as_deref() };
         match commit::open(self.host, Some(hop), transaction).await {
             Ok(copies) => {
                 self.copies = copies;
@@ -269,13 +323,14 @@ impl<'a> SmtpSession<'a> {
 #[async_trait]
 impl Handler<Session> for SmtpSession<'_> {
     async fn answer(&mut self, question: Question) -> Answer {
-        Answer(match question {
+        Answer::Reply(match question {
             Question::Greeting => self.policy.smtp.greeting(),
             Question::Hello(hello) => {
                 let reply = self.policy.smtp.welcome(&hello);
                 self.extended = hello.extended;
                 self.hello = hello.name;
-                reply
+                let authentication = self.host.authentication(&self.policy, self.channel()).await;
+                return Answer::Welcome(reply, authentication);
             }
             Question::Mail { reverse_path, parameters } => self.mail(reverse_path, parameters),
             Question::Recipient { forward_path, parameters } => {
@@ -285,6 +340,15 @@ impl Handler<Session> for SmtpSession<'_> {
             Question::EndOfData(facts) => self.end_of_data(facts).await,
             Question::Verify(argument) => self.verify(&argument).await,
             Question::Expand(argument) => self.expand(&argument).await,
+            Question::Authenticate(mechanism) => {
+                let exchange = self.host.exchange(&self.policy, mechanism, self.channel());
+                return Answer::Exchange(Box::new(exchange));
+            }
+            Question::Credentials(question) => {
+                let channel = Channel { peer: self.facts.address, tls: self.tls.as_deref() };
+                let answer = self.host.credentials(Wanted::Smtp, channel, &mut self.login, *question).await;
+                return Answer::Credentials(answer);
+            }
         })
     }
 
@@ -297,6 +361,16 @@ impl Handler<Session> for SmtpSession<'_> {
             }
             Event::Refused { stage, reply } => {
                 self.note_refused(stage, None, &reply, "protocol: refused by the session itself");
+            }
+            Event::Authenticated { mechanism, .. } => self.authenticated(mechanism),
+            Event::AuthenticationFailed { failure, .. } => self.authentication_failed(failure).await,
+            Event::Secured(facts) => {
+                // RFC 3207 §4.2: what was said, and proven, in the clear is forgotten.
+                self.facts.account = None;
+                *self.login = Login::default();
+                self.hello = String::new();
+                self.extended = false;
+                self.tls = Some(facts);
             }
             Event::Ended { reason } => self.end = reason,
         }
@@ -317,7 +391,7 @@ mod tests {
     use super::*;
 
     /// Octets of the future that a function gives.
-    fn octets_of<F>(_: fn(Arc<Host>, TcpStream, SocketAddr, Admission) -> F) -> usize {
+    fn octets_of<F>(_: fn(Arc<Host>, Protocol, TcpStream, SocketAddr, Admission) -> F) -> usize {
         size_of::<F>()
     }
 

@@ -13,6 +13,11 @@ impl Session {
             return self.refused(Stage::Greeting, reply, now);
         }
         self.host = reply.lines[0].split_ascii_whitespace().next().unwrap_or_default().to_owned();
+        self.hello(now);
+    }
+
+    /// Says EHLO: after the greeting, and again inside TLS.
+    pub(super) fn hello(&mut self, now: Instant) {
         self.send_command(&Command::Ehlo(self.settings.hostname.to_ascii()));
         self.state = State::Ehlo;
         self.wait(self.settings.time_limits.hello, now);
@@ -30,25 +35,30 @@ impl Session {
             return self.refused(Stage::Hello, reply, now);
         }
         self.extensions = PeerExtensions::parse(&reply);
-        let extensions = reply.lines.iter().skip(1).map(|line| line.to_ascii_uppercase()).collect();
-        self.ready(extensions, now);
+        let extensions: Vec<String> =
+            reply.lines.iter().skip(1).map(|line| line.to_ascii_uppercase()).collect();
+        if !self.must_secure(&extensions, now) {
+            self.ready(extensions, now);
+        }
     }
 
     pub(super) fn helo_replied(&mut self, reply: Reply, now: Instant) {
         if !reply.is_positive() {
             return self.refused(Stage::Hello, reply, now);
         }
-        self.ready(Vec::new(), now);
+        if !self.must_secure(&[], now) {
+            self.ready(Vec::new(), now);
+        }
     }
 
-    fn ready(&mut self, extensions: Vec<String>, now: Instant) {
+    pub(super) fn ready(&mut self, extensions: Vec<String>, now: Instant) {
         self.report(Event::Ready { host: self.host.clone(), extensions });
         self.choose(now);
     }
 
     /// The host wants nothing of us: say so at once, and take leave properly unless it is closing
     /// itself (RFC 5321 §3.1, §3.8).
-    fn refused(&mut self, stage: Stage, reply: Reply, now: Instant) {
+    pub(super) fn refused(&mut self, stage: Stage, reply: Reply, now: Instant) {
         let closing = reply.code == 421;
         self.report(Event::Failed(Failure { stage, fault: Fault::Refused(reply) }));
         if closing {

@@ -6,6 +6,7 @@ mod content;
 mod envelope;
 mod greeting;
 mod question;
+mod security;
 mod session;
 mod settings;
 
@@ -13,4 +14,4 @@ pub use question::{
     Answer, Event, Failure, Fault, Question, Recipient, RecipientOutcome, Requests, Stage, Transaction,
 };
 pub use session::Session;
-pub use settings::{Settings, TimeLimits};
+pub use settings::{Settings, TimeLimits, TlsUse};

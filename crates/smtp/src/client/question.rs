@@ -3,7 +3,8 @@
 use crate::{RecipientParameters, Reply};
 use bytes::Bytes;
 use posta_address::{ForwardPath, ReversePath};
-use posta_wire::{ContentFacts, EnvelopeId, ReturnedPart};
+use posta_wire::{ContentFacts, EnvelopeId, ReturnedPart, TlsFacts, TlsFailure};
+use std::sync::Arc;
 
 /// A message to be sent to several recipients in one go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +82,8 @@ pub enum Stage {
     Greeting,
     /// HELO or EHLO.
     Hello,
+    /// STARTTLS and the handshake.
+    StartTls,
     /// MAIL.
     Mail,
     /// RCPT.
@@ -102,6 +105,10 @@ pub enum Fault {
     ConnectionLost,
     /// No reply within the limit. Transient.
     TimedOut,
+    /// STARTTLS is required and not offered: perhaps somebody on the way took it out. Transient.
+    TlsMissing,
+    /// The TLS handshake failed. Transient: nothing was said.
+    Tls(TlsFailure),
     /// The peer's reply was no SMTP. Transient.
     BadReply(String),
     /// The message needs what the peer does not offer (named). Permanent at this host.
@@ -132,8 +139,15 @@ impl Failure {
     /// Whether trying later makes sense: decided by type and code, never by text.
     pub fn is_transient(&self) -> bool {
         match &self.fault {
+            // Whoever is on the way could say no for good: that must not be what makes mail fail for good.
+            Fault::Refused(_) if self.stage == Stage::StartTls => true,
             Fault::Refused(reply) => !reply.is_permanent(),
-            Fault::ConnectionLost | Fault::TimedOut | Fault::BadReply(_) | Fault::ContentUnreadable => true,
+            Fault::ConnectionLost
+            | Fault::TimedOut
+            | Fault::TlsMissing
+            | Fault::Tls(_)
+            | Fault::BadReply(_)
+            | Fault::ContentUnreadable => true,
             Fault::ExtensionMissing(_) | Fault::TooLarge { .. } | Fault::ContentMalformed => false,
         }
     }
@@ -145,6 +159,8 @@ pub type RecipientOutcome = Result<Reply, Failure>;
 /// What the session reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
+    /// TLS is on. Comes before `Ready`.
+    Secured(Arc<TlsFacts>),
     /// Greeting and EHLO (or HELO) are through; what the host offers, keywords upper-case with
     /// their arguments.
     Ready {

@@ -9,7 +9,7 @@ use crate::{
     limits::{CLOSING_TIMEOUT, PEER_REPLY_LINE_OCTETS_MAX},
 };
 use bytes::Bytes;
-use posta_wire::{Conversation, Line, LineReader, Output};
+use posta_wire::{Conversation, Line, LineReader, Output, TlsFacts, TlsFailure};
 use std::{
     collections::VecDeque,
     sync::Arc,
@@ -27,6 +27,8 @@ pub struct Session {
     pub(super) extensions: PeerExtensions,
     /// The host's name from its greeting.
     pub(super) host: String,
+    /// TLS is on.
+    pub(super) secured: bool,
     /// The server still has the remains of a transaction: RSET before the next.
     pub(super) reset_needed: bool,
     asked: bool,
@@ -58,6 +60,13 @@ pub(super) enum State {
     Ehlo,
     /// EHLO was not understood; waiting for the reply to HELO.
     Helo,
+    /// STARTTLS is sent. What EHLO offered, in case that it is refused.
+    StartTls { extensions: Vec<String> },
+    /// TLS is to begin; then comes EHLO again, or the greeting.
+    Securing {
+        /// Whether the greeting came before.
+        greeted: bool,
+    },
     /// [`Question::Next`] is open.
     Choosing,
     /// MAIL, RCPT and DATA are under way.
@@ -77,10 +86,11 @@ pub(super) enum State {
 impl Session {
     /// A session whose connection is open; after greeting and EHLO it asks [`Question::Next`].
     pub fn new(settings: Arc<Settings>, now: Instant) -> Self {
-        Session {
+        let mut session = Session {
             state: State::Greeting,
             extensions: PeerExtensions::default(),
             host: String::new(),
+            secured: false,
             reset_needed: false,
             asked: false,
             lines: LineReader::new(PEER_REPLY_LINE_OCTETS_MAX),
@@ -90,7 +100,9 @@ impl Session {
             stopping: false,
             deadline: now + settings.time_limits.greeting,
             settings,
-        }
+        };
+        session.begin_implicit_tls();
+        session
     }
 
     /// What the host offers; known once [`Event::Ready`] was reported.
@@ -106,6 +118,10 @@ impl Session {
 
     pub(super) fn report(&mut self, event: Event) {
         self.outputs.push_back(Output::Event(event));
+    }
+
+    pub(super) fn push(&mut self, output: Output<Question, Event>) {
+        self.outputs.push_back(output);
     }
 
     pub(super) fn send(&mut self, octets: impl Into<Bytes>) {
@@ -150,6 +166,9 @@ impl Session {
             State::Greeting => self.report(Event::Failed(Failure { stage: Stage::Greeting, fault })),
             State::Ehlo | State::Helo => {
                 self.report(Event::Failed(Failure { stage: Stage::Hello, fault }));
+            }
+            State::StartTls { .. } | State::Securing { .. } => {
+                self.report(Event::Failed(Failure { stage: Stage::StartTls, fault }));
             }
             State::Envelope(delivery) => {
                 let stage = delivery.stage();
@@ -211,13 +230,14 @@ impl Session {
             State::Greeting => self.greeted(reply, now),
             State::Ehlo => self.ehlo_replied(reply, now),
             State::Helo => self.helo_replied(reply, now),
+            State::StartTls { .. } => self.starttls_replied(reply, now),
             State::Envelope(_) => self.envelope_replied(reply, now),
             State::Withdrawing(_) => self.withdrawn(reply, now),
             State::EndOfData(_) => self.end_of_data_replied(reply, now),
             // Whatever it says, we are leaving.
             State::Quitting => self.end(),
             // No input is taken while a question is open.
-            State::Choosing | State::Content(_) | State::Ended => {}
+            State::Securing { .. } | State::Choosing | State::Content(_) | State::Ended => {}
         }
     }
 
@@ -234,7 +254,10 @@ impl Conversation for Session {
 
     fn handle_input(&mut self, input: &[u8], now: Instant) -> usize {
         let mut taken = 0;
-        while taken < input.len() && !self.asked && !matches!(self.state, State::Ended) {
+        while taken < input.len()
+            && !self.asked
+            && !matches!(self.state, State::Ended | State::Securing { .. })
+        {
             taken += self.take_line(&input[taken..], now);
         }
         taken
@@ -259,6 +282,14 @@ impl Conversation for Session {
             self.withdraw_unsent();
             self.fail(Fault::ConnectionLost);
         }
+    }
+
+    fn handle_tls(&mut self, facts: Arc<TlsFacts>, now: Instant) {
+        self.tls_begun(facts, now);
+    }
+
+    fn handle_tls_failed(&mut self, failure: TlsFailure, _now: Instant) {
+        self.fail(Fault::Tls(failure));
     }
 
     fn handle_closed(&mut self, _now: Instant) {

@@ -9,6 +9,8 @@ use std::time::Duration;
 pub struct Settings {
     /// The name in EHLO: this host's own, or its address literal (RFC 5321 §4.1.4).
     pub hostname: Host,
+    /// Whether to speak inside TLS.
+    pub tls: TlsUse,
     /// Whether to pipeline where it is offered.
     pub pipelining: bool,
     /// How long to wait for what.
@@ -16,10 +18,30 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Pipelines where offered; time limits as in [`crate::limits`].
+    /// In the clear; pipelines where offered; time limits as in [`crate::limits`].
     pub fn new(hostname: impl Into<Host>) -> Self {
-        Settings { hostname: hostname.into(), pipelining: true, time_limits: TimeLimits::default() }
+        Settings {
+            hostname: hostname.into(),
+            tls: TlsUse::Never,
+            pipelining: true,
+            time_limits: TimeLimits::default(),
+        }
     }
+}
+
+/// Whether a session is inside TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TlsUse {
+    /// No: in the clear.
+    #[default]
+    Never,
+    /// STARTTLS where it is offered and given, else in the clear (RFC 7435). A handshake that fails ends
+    /// the session.
+    IfOffered,
+    /// STARTTLS; nothing is said where it is not offered.
+    Required,
+    /// From the first octet on (RFC 8314 §3.3).
+    Implicit,
 }
 
 /// How long to wait for the reply at each stage (RFC 5321 §4.5.3.2).

@@ -36,7 +36,8 @@ impl Session {
         self.state = State::Ready;
         if extended {
             reply.lines.truncate(1);
-            reply.lines.extend(extension::offered(&self.settings));
+            let mechanisms = self.mechanisms();
+            reply.lines.extend(extension::offered(&self.settings, self.secured, mechanisms));
         }
         self.say(&reply);
     }

@@ -1,12 +1,17 @@
 //! What the server's session asks and reports.
 
+use super::Authentication;
 use crate::{
     Reply,
     parameters::{MailParameters, RecipientParameters},
 };
 use bytes::Bytes;
 use posta_address::{ForwardPath, ReversePath};
-use posta_wire::ContentFacts;
+use posta_wire::{
+    ContentFacts, TlsFacts,
+    sasl::{self, Mechanism, server::Identity},
+};
+use std::sync::Arc;
 
 /// HELO or EHLO, as the client said it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,11 +53,24 @@ pub enum Question {
     Verify(String),
     /// EXPN with its argument.
     Expand(String),
+    /// AUTH by a mechanism that was announced: begin an exchange ([`Answer::Exchange`]) or refuse.
+    Authenticate(Mechanism),
+    /// What the exchange must know: [`Answer::Credentials`].
+    Credentials(Box<sasl::server::Question>),
 }
 
-/// The reply to a question. Its code decides how the session goes on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer(pub Reply);
+/// The answer to a question.
+#[derive(Debug)]
+pub enum Answer {
+    /// The reply. Its code decides how the session goes on.
+    Reply(Reply),
+    /// To `Hello`, with what AUTH is for this client from now on; a bare `Reply` leaves that as it is.
+    Welcome(Reply, Authentication),
+    /// To `Authenticate`: the exchange, not yet begun.
+    Exchange(Box<sasl::server::Exchange>),
+    /// To `Credentials`.
+    Credentials(sasl::server::Answer),
+}
 
 /// What the session reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,9 +91,26 @@ pub enum Event {
         /// As sent.
         reply: Reply,
     },
+    /// The client has proven who it is; once per session at most. Comes before the reply.
+    Authenticated {
+        /// Who.
+        identity: Identity,
+        /// By which mechanism.
+        mechanism: Mechanism,
+    },
+    /// The client has not proven it. Comes before the reply, so carrying it out slowly slows the client.
+    AuthenticationFailed {
+        /// By which mechanism.
+        mechanism: Mechanism,
+        /// Why.
+        failure: sasl::server::Failure,
+    },
+    /// TLS is on. What was told in HELO or EHLO and proven by AUTH before is to be forgotten.
+    Secured(Arc<TlsFacts>),
     /// The session is over.
     Ended {
-        /// `quit`, `peer closed`, `timeout`, `shutdown`, `too many errors`, `refused`.
+        /// `quit`, `peer closed`, `timeout`, `shutdown`, `too many errors`, `too many failed logins`,
+        /// `refused`, `TLS failed`.
         reason: &'static str,
     },
 }

@@ -5,14 +5,16 @@
 //! [`chunking`](super::chunking) (BDAT), [`inquiry`](super::inquiry) (VRFY, EXPN, HELP, NOOP).
 
 use super::chunking::{Chunk, Chunks, Skip};
-use super::{Answer, BareLineEnd, Event, Question, Settings, content::Reception, envelope::Envelope};
+use super::{
+    Answer, Authentication, BareLineEnd, Event, Question, Settings, content::Reception, envelope::Envelope,
+};
 use crate::{
     Command, Reply, Verb,
     limits::CLOSING_TIMEOUT,
     replies::{self, Standard},
 };
 use bytes::Bytes;
-use posta_wire::{Conversation, Line, LineReader, Output};
+use posta_wire::{Conversation, Line, LineReader, Output, Secret, TlsFacts, TlsFailure, sasl};
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 /// A server session.
@@ -24,17 +26,25 @@ pub struct Session {
     pub(super) settings: Arc<Settings>,
     pub(super) state: State,
     pub(super) asked: Option<Asked>,
-    lines: LineReader,
+    pub(super) lines: LineReader,
     outputs: VecDeque<Output<Question, Event>>,
     /// Replies that have not been sent.
     replies: Vec<u8>,
     /// The driver holds more input, so replies may wait for the next ones.
-    input_waits: bool,
+    pub(super) input_waits: bool,
     peer_closed: bool,
     stopping: bool,
     pub(super) errors: u32,
     pub(super) refusals: u32,
     pub(super) idle_commands: u32,
+    /// What AUTH is for this client.
+    pub(super) authentication: Authentication,
+    pub(super) authenticated: bool,
+    /// Of the AUTH command whose exchange is being made.
+    pub(super) initial_response: Option<Secret>,
+    pub(super) authentication_failures: u32,
+    /// TLS is on.
+    pub(super) secured: bool,
     /// A chunk that is read to be thrown away; boxed, for it is rare.
     pub(super) skip: Option<Box<Skip>>,
     /// By when the peer must do something.
@@ -46,9 +56,11 @@ pub struct Session {
 /// Where the session stands; what exists only in one state lives in it.
 ///
 /// ```text
-///               220                    HELO, EHLO
+///                                          Authenticating
+///                                               ▲ │ 235, 4yz, 5yz
+///               220                    AUTH     │ ▼
 ///  Connected ─────────▶ Greeted ──────────────────────▶ Ready ◀──────────┐
-///      │                                                │   ▲            │
+///      │                         HELO, EHLO             │   ▲            │
 ///      │ 554                                       MAIL │   │ RSET,      │
 ///      ▼        QUIT                                    ▼   │ HELO, EHLO │
 ///  Rejected ──────────▶ Ended ◀── QUIT, 421, lost ──  Envelope           │ 2yz, 4yz, 5yz
@@ -60,6 +72,11 @@ pub struct Session {
 pub(super) enum State {
     /// The greeting is being decided.
     Connected,
+    /// TLS is to begin (RFC 3207); then the client says EHLO again, or hears the greeting.
+    Securing {
+        /// Whether the greeting came before.
+        greeted: bool,
+    },
     /// Refused by the greeting: only QUIT is left (RFC 5321 §3.1).
     Rejected,
     /// The client has not said who it is.
@@ -68,6 +85,8 @@ pub(super) enum State {
     Ready,
     /// MAIL was accepted.
     Envelope(Envelope),
+    /// AUTH is going on (RFC 4954 §4): each line is part of the exchange.
+    Authenticating(Box<sasl::server::Exchange>),
     /// DATA was answered with 354.
     Content(Box<Reception>),
     /// BDAT was accepted; within a chunk, or between two (RFC 3030 §2).
@@ -93,13 +112,22 @@ pub(super) enum Asked {
     EndOfData,
     Verify { smtputf8: bool },
     Expand { smtputf8: bool },
+    Authenticate,
+    Credentials,
 }
 
 impl Session {
     /// A session whose client has just connected; its first output is
     /// [`Question::Greeting`].
     pub fn new(settings: Arc<Settings>, now: Instant) -> Self {
-        let mut session = Session {
+        let mut session = Session::silent(settings, now);
+        session.ask(Asked::Greeting, Question::Greeting);
+        session
+    }
+
+    /// A session that does nothing yet.
+    pub(super) fn silent(settings: Arc<Settings>, now: Instant) -> Self {
+        Session {
             lines: LineReader::new(settings.limits.command_line_octets),
             state: State::Connected,
             asked: None,
@@ -111,13 +139,23 @@ impl Session {
             errors: 0,
             refusals: 0,
             idle_commands: 0,
+            authentication: Authentication::default(),
+            authenticated: false,
+            initial_response: None,
+            authentication_failures: 0,
+            secured: false,
             skip: None,
             deadline: now + settings.limits.command_timeout,
             session_deadline: now + settings.limits.session_timeout,
             settings,
-        };
-        session.ask(Asked::Greeting, Question::Greeting);
-        session
+        }
+    }
+
+    /// Asks for TLS behind what is to be said before it, and takes nothing until it is there.
+    pub(super) fn begin_tls(&mut self, greeted: bool) {
+        self.flush();
+        self.state = State::Securing { greeted };
+        self.outputs.push_back(Output::StartTls);
     }
 
     /// Opens a question; no input is taken until its answer is there.
@@ -130,6 +168,13 @@ impl Session {
     /// Reports something.
     pub(super) fn report(&mut self, event: Event) {
         self.outputs.push_back(Output::Event(event));
+    }
+
+    /// `334 ` and the challenge, which may be longer than other replies (RFC 4954 §4).
+    pub(super) fn say_challenge(&mut self, text: &str) {
+        self.replies.extend_from_slice(b"334 ");
+        self.replies.extend_from_slice(text.as_bytes());
+        self.replies.extend_from_slice(b"\r\n");
     }
 
     /// Puts a reply with the others that wait to be sent.
@@ -206,7 +251,13 @@ impl Session {
             State::Envelope(_) | State::Chunks(_) | State::Committing { .. } => true,
             // One with a fault has been given up when the fault was found.
             State::Content(reception) => reception.fault.is_none(),
-            State::Connected | State::Rejected | State::Greeted | State::Ready | State::Ended => return,
+            State::Connected
+            | State::Securing { .. }
+            | State::Rejected
+            | State::Greeted
+            | State::Ready
+            | State::Authenticating(_)
+            | State::Ended => return,
         };
         if open {
             self.report(Event::Aborted { reason: reason.to_owned() });
@@ -231,6 +282,10 @@ impl Session {
                 _ => self.settings.limits.command_timeout,
             };
         let refuses_bare = self.settings.quirks.bare_line_end == BareLineEnd::Refuse;
+        if matches!(self.state, State::Authenticating(_)) {
+            self.exchange_line(line);
+            return taken;
+        }
         match line {
             Line::TooLong => self.refuse("command", replies::LINE_TOO_LONG.reply()),
             Line::Whole { bare_lf, bare_cr, .. } if bare_cr || bare_lf && refuses_bare => {
@@ -284,6 +339,8 @@ impl Session {
             Command::Data => self.ask(Asked::Data, Question::Data),
             Command::Bdat { .. } => debug_assert!(false, "taken above"),
             Command::Rset => self.rset(),
+            Command::Auth(command) => self.auth(command),
+            Command::StartTls => self.starttls(),
             Command::Vrfy(lookup) => self.vrfy(lookup),
             Command::Expn(lookup) => self.expn(lookup),
             Command::Help(_) => self.help(),
@@ -297,12 +354,17 @@ impl Session {
         match (&self.state, verb) {
             (State::Rejected, Some(Verb::Quit)) => None,
             (State::Rejected, _) => Some(replies::ONLY_QUIT),
-            (State::Greeted, Some(Verb::Mail | Verb::Rcpt | Verb::Data | Verb::Bdat)) => {
+            (State::Greeted, Some(Verb::Mail | Verb::Rcpt | Verb::Data | Verb::Bdat | Verb::Auth)) => {
                 Some(replies::HELLO_FIRST)
             }
-            (State::Ready, Some(Verb::Rcpt | Verb::Data | Verb::Bdat)) => Some(replies::MAIL_FIRST),
+            (_, verb) if self.needs_authentication(verb) => Some(replies::AUTHENTICATION_REQUIRED),
+            // RFC 4954 §4: not in a transaction, and not twice.
+            (State::Envelope(_) | State::Chunks(_), Some(Verb::Auth)) => Some(replies::NO_AUTH_IN_TRANSACTION),
+            (_, Some(Verb::Auth)) if self.authenticated => Some(replies::ALREADY_AUTHENTICATED),
+            (State::Envelope(_) | State::Chunks(_), Some(Verb::StartTls)) => Some(replies::NO_TLS_IN_TRANSACTION),
             // RFC 3030 §2: no DATA after BDAT; and what is begun has its envelope.
             (State::Chunks(_), Some(Verb::Mail | Verb::Rcpt | Verb::Data)) => Some(replies::CHUNKS_BEGUN),
+            (State::Ready, Some(Verb::Rcpt | Verb::Data | Verb::Bdat)) => Some(replies::MAIL_FIRST),
             (State::Envelope(_), Some(Verb::Mail)) => Some(replies::NESTED_MAIL),
             (State::Envelope(envelope), Some(Verb::Data | Verb::Bdat)) if envelope.accepted == 0 => {
                 Some(if envelope.offered == 0 {
@@ -312,6 +374,23 @@ impl Session {
                 })
             }
             _ => None,
+        }
+    }
+
+    /// Goes on as the reply says that was decided upon.
+    fn decided(&mut self, asked: Asked, reply: Reply, now: Instant) {
+        match asked {
+            Asked::Greeting => self.greeting_decided(&reply, now),
+            Asked::Hello { extended } => self.hello_decided(extended, reply),
+            Asked::Mail { smtputf8 } => self.mail_decided(smtputf8, &reply),
+            Asked::Recipient => self.recipient_decided(&reply),
+            Asked::Data => self.data_decided(&reply, now),
+            Asked::Chunk(chunk) => self.chunk_decided(chunk, reply, now),
+            Asked::EndOfData => self.end_of_data_decided(&reply),
+            Asked::Verify { smtputf8 } | Asked::Expand { smtputf8 } => {
+                self.say_verdict_in(&reply, smtputf8);
+            }
+            Asked::Authenticate | Asked::Credentials => self.authentication_refused(&reply),
         }
     }
 
@@ -343,7 +422,7 @@ impl Conversation for Session {
         while taken < input.len() && self.asked.is_none() {
             let rest = &input[taken..];
             taken += match self.state {
-                State::Ended => break,
+                State::Ended | State::Securing { .. } => break,
                 _ if self.skip.is_some() => self.take_skipped(rest, now),
                 State::Chunks(ref chunks) if chunks.is_within() => self.take_chunk(rest, now),
                 State::Content(_) => self.take_content(rest, now),
@@ -363,18 +442,20 @@ impl Conversation for Session {
             debug_assert!(false, "an answer without a question");
             return;
         };
-        let Answer(reply) = answer;
         self.deadline = now + self.settings.limits.command_timeout;
-        match asked {
-            Asked::Greeting => self.greeting_decided(&reply, now),
-            Asked::Hello { extended } => self.hello_decided(extended, reply),
-            Asked::Mail { smtputf8 } => self.mail_decided(smtputf8, &reply),
-            Asked::Recipient => self.recipient_decided(&reply),
-            Asked::Data => self.data_decided(&reply, now),
-            Asked::Chunk(chunk) => self.chunk_decided(chunk, reply, now),
-            Asked::EndOfData => self.end_of_data_decided(&reply),
-            Asked::Verify { smtputf8 } | Asked::Expand { smtputf8 } => {
-                self.say_verdict_in(&reply, smtputf8);
+        match (asked, answer) {
+            (asked, Answer::Reply(reply)) => self.decided(asked, reply, now),
+            (Asked::Hello { extended }, Answer::Welcome(reply, authentication)) => {
+                if reply.is_positive() {
+                    self.authentication = authentication;
+                }
+                self.hello_decided(extended, reply);
+            }
+            (Asked::Authenticate, Answer::Exchange(exchange)) => self.exchange_opened(exchange),
+            (Asked::Credentials, Answer::Credentials(answer)) => self.credentials_found(answer),
+            (_, answer) => {
+                debug_assert!(false, "{answer:?} answers another question");
+                self.end_with(replies::SHUTTING_DOWN, "refused");
             }
         }
         if self.peer_closed {
@@ -385,6 +466,15 @@ impl Conversation for Session {
         if !self.input_waits {
             self.flush();
         }
+    }
+
+    fn handle_tls(&mut self, facts: Arc<TlsFacts>, now: Instant) {
+        self.tls_begun(facts, now);
+        self.settle();
+    }
+
+    fn handle_tls_failed(&mut self, _failure: TlsFailure, _now: Instant) {
+        self.end("TLS failed");
     }
 
     fn handle_closed(&mut self, _now: Instant) {

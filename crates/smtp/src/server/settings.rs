@@ -62,6 +62,8 @@ pub struct Limits {
     pub errors: u32,
     /// Commands refused for other reasons in one session.
     pub refusals: u32,
+    /// Failed authentications in one session.
+    pub authentication_failures: u32,
     /// Commands in a row that move no mail.
     pub idle_commands: u32,
     /// From one command to the next.
@@ -88,6 +90,7 @@ impl Default for Limits {
             recipients: limits::RECIPIENTS_MAX,
             errors: limits::ERRORS_MAX,
             refusals: limits::REFUSALS_MAX,
+            authentication_failures: limits::AUTHENTICATION_FAILURES_MAX,
             idle_commands: limits::IDLE_COMMANDS_MAX,
             command_timeout: limits::COMMAND_TIMEOUT,
             content_timeout: limits::CONTENT_TIMEOUT,
@@ -99,7 +102,7 @@ impl Default for Limits {
     }
 }
 
-/// Which service extensions are on. ENHANCEDSTATUSCODES and HELP always are.
+/// Which service extensions are on: all but STARTTLS by default. ENHANCEDSTATUSCODES and HELP always are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Extensions {
     /// PIPELINING (RFC 2920).
@@ -114,6 +117,8 @@ pub struct Extensions {
     pub chunking: bool,
     /// DSN (RFC 3461).
     pub dsn: bool,
+    /// STARTTLS (RFC 3207): whoever drives the session has a certificate.
+    pub starttls: bool,
     /// VRFY answers; without it every VRFY gets 252 (RFC 5321 §7.3).
     pub vrfy: bool,
     /// EXPN answers; without it every EXPN gets 502 (RFC 5321 §7.3).
@@ -129,6 +134,7 @@ impl Default for Extensions {
             smtputf8: true,
             chunking: true,
             dsn: true,
+            starttls: false,
             vrfy: true,
             expn: true,
         }

@@ -4,18 +4,19 @@
 //! they restate what is true now as a whole, so that stating it twice does no harm, and count nothing.
 
 use super::{
+    account::{account, has_credentials, put_account},
     codec::{Decoder, Encoder, Malformed},
     requests::{put_recipient_requests, put_requests, recipient_requests, requests},
 };
 use crate::{
-    Acceptance, Account, AccountId, Alias, AliasKind, Attempt, DirectoryChange, DomainSettings, Envelope,
+    Acceptance, AccountId, Alias, AliasKind, Attempt, DirectoryChange, DomainSettings, Envelope,
     LocalDelivery, QueueChange, QueueId, QueueRecipient, RecipientRequests, RemoteRecipient, Tally,
 };
 use bytes::Bytes;
 use jiff::Timestamp;
 use posta_address::{ForwardPath, ReversePath};
 use posta_journal::Fate;
-use posta_wire::{ContentFacts, Secret};
+use posta_wire::ContentFacts;
 
 /// A part of a content that lies in chunks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -477,7 +478,8 @@ fn put_directory(to: &mut Encoder, change: &DirectoryChange) {
             to.display(domain);
         }
         DirectoryChange::PutAccount(account) => {
-            to.u8(3);
+            // 7: with credentials.
+            to.u8(if has_credentials(account) { 7 } else { 3 });
             put_account(to, account);
         }
         DirectoryChange::RemoveAccount(id) => {
@@ -508,7 +510,8 @@ fn directory(from: &mut Decoder<'_>) -> Result<DirectoryChange, Malformed> {
                 .option(|from| char::from_u32(from.number_u32()?).ok_or(Malformed("not a character")))?,
         }),
         2 => DirectoryChange::RemoveDomain(from.parsed()?),
-        3 => DirectoryChange::PutAccount(account(from)?),
+        3 => DirectoryChange::PutAccount(account(from, false)?),
+        7 => DirectoryChange::PutAccount(account(from, true)?),
         4 => DirectoryChange::RemoveAccount(AccountId(from.number()?)),
         5 => DirectoryChange::PutAlias(Alias {
             address: from.parsed()?,
@@ -519,28 +522,6 @@ fn directory(from: &mut Decoder<'_>) -> Result<DirectoryChange, Malformed> {
         }),
         6 => DirectoryChange::RemoveAlias(from.parsed()?),
         _ => return Err(Malformed("a change of the directory that is not known")),
-    })
-}
-
-fn put_account(to: &mut Encoder, account: &Account) {
-    to.number(account.id.0);
-    to.display(&account.address);
-    to.option(account.name.as_deref(), Encoder::text);
-    to.option(account.password_hash.as_ref(), |to, secret| to.text(secret.expose()));
-    to.option(account.apop_secret.as_ref(), |to, secret| to.text(secret.expose()));
-    to.option(account.quota_octets, Encoder::number);
-    to.bool(account.enabled);
-}
-
-fn account(from: &mut Decoder<'_>) -> Result<Account, Malformed> {
-    Ok(Account {
-        id: AccountId(from.number()?),
-        address: from.parsed()?,
-        name: from.option(Decoder::string)?,
-        password_hash: from.option(Decoder::string)?.map(Secret::new),
-        apop_secret: from.option(Decoder::string)?.map(Secret::new),
-        quota_octets: from.option(Decoder::number)?,
-        enabled: from.bool()?,
     })
 }
 

@@ -15,6 +15,7 @@
 //! - `rewriting`, `upkeep`, `lease`: giving space back.
 //! - `opening`, `check`, `lock`: beginning, looking, and being alone.
 
+mod account;
 mod applier;
 mod check;
 mod codec;

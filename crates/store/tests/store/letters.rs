@@ -48,6 +48,7 @@ pub(crate) fn account(id: AccountId, address: &str) -> Account {
         name: Some("Somebody".into()),
         password_hash: None,
         apop_secret: None,
+        credentials: posta_store::Credentials::default(),
         quota_octets: None,
         enabled: true,
     }

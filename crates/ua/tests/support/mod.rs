@@ -6,6 +6,7 @@ use posta_pop3::{apop_digest, digests_equal, server as pop3};
 use posta_runtime::{Handler, SystemClock, drive};
 use posta_smtp::{Reply, server as smtp};
 use posta_ua::Endpoint;
+use posta_wire::sasl::MechanismSet;
 use std::{
     sync::{Arc, Mutex},
     time::Instant,
@@ -72,7 +73,7 @@ struct SmtpHandler {
 impl Handler<smtp::Session> for SmtpHandler {
     async fn answer(&mut self, question: smtp::Question) -> smtp::Answer {
         use smtp::Question;
-        smtp::Answer(match question {
+        smtp::Answer::Reply(match question {
             Question::Greeting => self.settings.greeting(),
             Question::Hello(hello) => self.settings.welcome(&hello),
             Question::Mail { reverse_path, .. } if reverse_path.to_string().contains("spammer") => {
@@ -150,6 +151,14 @@ impl Handler<pop3::Session> for Pop3Handler {
             Question::Login { user, password } => self.login(user == USER && password.expose() == PASSWORD),
             Question::Apop { user, timestamp, digest } => {
                 self.login(user == USER && digests_equal(&apop_digest(&timestamp, PASSWORD), &digest))
+            }
+            // None is offered.
+            Question::Mechanisms => pop3::Answer::Mechanisms(MechanismSet::EMPTY),
+            Question::Authenticate(_)
+            | Question::Credentials(_)
+            | Question::Open(_)
+            | Question::AuthenticationFailed(_) => {
+                pop3::Answer::NoExchange(pop3::MechanismRefusal::NotOffered)
             }
             Question::Content { index, offset } => {
                 let rest = &self.snapshot[index][offset as usize..];

@@ -20,6 +20,7 @@ mod plain;
 pub mod prepare;
 pub mod scram;
 pub mod server;
+mod set;
 #[cfg(test)]
 mod tests;
 mod xoauth2;
@@ -27,3 +28,4 @@ mod xoauth2;
 pub use binding::{BindingKind, ChannelBindings};
 pub use framing::{CANCEL, EMPTY_INITIAL};
 pub use mechanism::{Mechanism, UnknownMechanism};
+pub use set::MechanismSet;

@@ -81,7 +81,7 @@ pub struct Context {
 ///
 /// Where `authzid` is there, the client wants to act as somebody else than it proves to be: whoever
 /// answers checks that it may, and refuses if not. All refusals look alike to the peer.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Question {
     /// Is this the password? (PLAIN, LOGIN). Answer: `Accepted` or `Refused`.
     CheckPassword {
@@ -126,7 +126,7 @@ pub enum Question {
 }
 
 /// The answer to a [`Question`].
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     /// Yes; and this is the account that has proven itself.
     Accepted {
