@@ -29,7 +29,7 @@ fn build() -> Result<PathBuf> {
     }
     let notes = String::from_utf8_lossy(&built.stdout);
     let notes = notes.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let program = notes.filter_map(|note| note["executable"].as_str().map(PathBuf::from)).last();
+    let program = notes.filter_map(|note| note["executable"].as_str().map(PathBuf::from)).next_back();
     program.context("cargo names no program")
 }
 

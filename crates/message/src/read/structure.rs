@@ -378,18 +378,18 @@ impl<'r> Parser<'r> {
         }
         let line_end = memchr(b'\n', &self.raw[at..]).map_or(self.raw.len(), |end| at + end + 1);
         let line = self.raw[at + 2..line_end].trim_ascii_end();
-        for (number, frame) in self.stack.iter().enumerate().rev() {
-            if frame.is_closed {
-                continue;
-            }
-            let Some(rest) = line.strip_prefix(&*frame.boundary) else { continue };
-            // White space before the closing dashes is in no grammar, but in print.
-            if rest.is_empty() || rest.trim_ascii_start() == b"--" {
-                let is_close = !rest.is_empty();
-                return Some(Hit { line_start: at, line_end, frame: number, is_close });
-            }
-        }
-        None
+        let open = || self.stack.iter().enumerate().rev().filter(|(_, frame)| !frame.is_closed);
+        let rests =
+            || open().filter_map(|(number, frame)| Some((number, line.strip_prefix(&*frame.boundary)?)));
+        // White space before the closing dashes is in no grammar, but in print.
+        let whole = |rest: &[u8]| rest.is_empty() || rest.trim_ascii_start() == b"--";
+        // RFC 2046 §5.1.1: "An exact match of the entire candidate line is not required". Only behind white
+        // space, so that boundaries that begin with one another stay apart.
+        let begun = |rest: &[u8]| matches!(rest, [b' ' | b'\t', ..] | [b'-', b'-', b' ' | b'\t', ..]);
+        let found = rests().find(|(_, rest)| whole(rest)).or_else(|| rests().find(|(_, rest)| begun(rest)));
+        let (frame, rest) = found?;
+        let is_close = rest.trim_ascii_start().starts_with(b"--");
+        Some(Hit { line_start: at, line_end, frame, is_close })
     }
 
     fn next_boundary(&self, from: usize) -> Option<Hit> {

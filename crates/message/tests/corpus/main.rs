@@ -8,6 +8,7 @@ mod addresses;
 mod differences;
 mod fields;
 mod oracle;
+mod references;
 mod reports;
 
 use std::path::PathBuf;
