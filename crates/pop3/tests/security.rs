@@ -51,7 +51,6 @@ fn log_in(question: server::Question) -> server::Answer {
     match question {
         server::Question::Login { .. } => server::Answer::Login(Ok(Vec::new())),
         server::Question::Mechanisms => server::Answer::Mechanisms(MechanismSet::default()),
-        server::Question::Mechanisms => server::Answer::Mechanisms(posta_wire::sasl::MechanismSet::EMPTY),
         other => panic!("{other:?}"),
     }
 }

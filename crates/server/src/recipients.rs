@@ -44,6 +44,13 @@ pub struct Step {
     pub rule: &'static str,
 }
 
+impl Step {
+    /// Whether the address was nobody's, and the domain's catch-all took it.
+    pub fn is_catch_all(&self) -> bool {
+        self.rule == RULE_CATCH_ALL
+    }
+}
+
 /// An address that leads nowhere, dropped by a rule with a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dropped {

@@ -73,6 +73,7 @@ type Played<T = ()> = Result<T, String>;
 async fn play(path: &Path, text: &str) -> Played {
     let protocol = match path.extension().and_then(|extension| extension.to_str()) {
         Some("smtp") => Protocol::Smtp,
+        Some("submission") => Protocol::Submission,
         Some("pop3") => Protocol::Pop3,
         other => return Err(format!("{other:?} is no protocol")),
     };
@@ -116,8 +117,9 @@ fn configure(protocol: Protocol, settings: &[&str]) -> Played<Config> {
             section += &format!("{setting}\n");
         }
     }
+    let table = if protocol == Protocol::Pop3 { "pop3" } else { "smtp" };
     // Read by the real reader, so that a wrong setting is noticed.
-    let text = format!("hostname = \"x\"\ndata_dir = \"x\"\n[{protocol}]\n{section}[auth]\n{auth}");
+    let text = format!("hostname = \"x\"\ndata_dir = \"x\"\n[{table}]\n{section}[auth]\n{auth}");
     let read = Config::parse(&text, Path::new("settings")).map_err(|error| error.to_string())?;
     let (vrfy, expn) = (config.smtp.vrfy, config.smtp.expn);
     config.smtp = read.smtp;

@@ -389,6 +389,11 @@ pub enum Protocol {
     Pop3s,
 }
 impl Protocol {
+    /// Whether it takes mail from our own users only (RFC 6409).
+    pub fn is_submission(self) -> bool {
+        matches!(self, Protocol::Submission | Protocol::Submissions)
+    }
+
     /// Whether TLS comes before all else.
     pub fn is_implicit_tls(self) -> bool {
         matches!(self, Protocol::Submissions | Protocol::Pop3s)

@@ -2,9 +2,9 @@
 
 use crate::{
     config::Network,
-    recipients::{Directory, Expansion, Place, Resolution, Target},
+    recipients::{Directory, Expansion, Place, Resolution, Step, Target},
 };
-use posta_address::{ForwardPath, Mailbox};
+use posta_address::{ForwardPath, Mailbox, ReversePath};
 use posta_smtp::server::MailParameters;
 use posta_store::{Store, StoreError};
 use posta_wire::ContentFacts;
@@ -27,6 +27,35 @@ impl PeerFacts {
         let address = address.to_canonical();
         let relay_network = relay_networks.iter().find(|network| network.contains(address)).copied();
         PeerFacts { address, relay_network, account: None }
+    }
+}
+
+/// About the sender of the envelope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SenderFacts {
+    /// The client has proven to be somebody of ours, and the address is none of its own.
+    pub is_anothers: bool,
+}
+
+impl SenderFacts {
+    /// Looks up whose address it is. One's own are the account's, its sub-addresses, and aliases that it
+    /// is a member of; not what a list or a catch-all brings.
+    pub async fn gather(
+        directory: &Directory<'_>,
+        peer: &PeerFacts,
+        reverse_path: &ReversePath,
+    ) -> Result<Self, StoreError> {
+        let (Some(account), Some(mailbox)) = (&peer.account, reverse_path.mailbox()) else {
+            return Ok(SenderFacts { is_anothers: false });
+        };
+        let is_own = match directory.resolve(&ForwardPath::Mailbox(mailbox.clone())).await? {
+            Resolution::Here(Expansion { targets, steps, .. }) => {
+                let reaches = |target: &Target| target.mailbox == *account && !target.through_list;
+                targets.iter().any(reaches) && !steps.iter().any(Step::is_catch_all)
+            }
+            _ => false,
+        };
+        Ok(SenderFacts { is_anothers: !is_own })
     }
 }
 

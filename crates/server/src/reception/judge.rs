@@ -4,7 +4,7 @@
 //! list for people to read.
 
 use super::{
-    facts::{MessageFacts, PeerFacts, RecipientFacts},
+    facts::{MessageFacts, PeerFacts, RecipientFacts, SenderFacts},
     replies,
 };
 use crate::{
@@ -56,6 +56,7 @@ pub fn stages() -> Vec<Stage> {
     }
     vec![
         stage("connect", CONNECTION_RULES),
+        stage("mail", SENDER_RULES),
         stage("rcpt", RECIPIENT_RULES),
         stage("end-of-data", MESSAGE_RULES),
     ]
@@ -80,6 +81,12 @@ const CONNECTION_RULES: &[Rule<Refusal>] = &[
         judge: |refusal| (*refusal == Refusal::TotalConnections).then(|| replies::SERVER_BUSY.reply()),
     },
 ];
+
+const SENDER_RULES: &[Rule<SenderFacts>] = &[Rule {
+    name: "sender",
+    meaning: "who has logged in sends under its own address, a sub-address or an alias of its own",
+    judge: |facts| facts.is_anothers.then(|| replies::SENDER_NOT_YOURS.reply()),
+}];
 
 const RECIPIENT_RULES: &[Rule<RecipientFacts>] = &[
     Rule {
@@ -186,6 +193,11 @@ fn first<F>(rules: &'static [Rule<F>], facts: &F) -> Option<Verdict> {
 /// A connection beyond a limit.
 pub fn connection(refusal: Refusal) -> Verdict {
     first(CONNECTION_RULES, &refusal).expect("each refusal has its rule")
+}
+
+/// MAIL.
+pub fn sender(facts: &SenderFacts) -> Verdict {
+    first(SENDER_RULES, facts).unwrap_or(Verdict::Accept { reason: String::new() })
 }
 
 /// RCPT.
@@ -306,6 +318,13 @@ mod tests {
         ];
         for (facts, expected) in table {
             assert_eq!(said(recipient(&facts)), expected, "{facts:?}");
+        }
+    }
+
+    #[test]
+    fn senders() {
+        for (is_anothers, expected) in [(false, "ok, "), (true, "550 5.7.1 sender")] {
+            assert_eq!(said(sender(&SenderFacts { is_anothers })), expected);
         }
     }
 

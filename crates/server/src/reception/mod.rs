@@ -2,6 +2,7 @@
 //! commit (the store) → reply. One file each.
 
 pub mod commit;
+mod completion;
 pub mod facts;
 pub mod judge;
 mod message_id;

@@ -18,6 +18,8 @@ const fn standard(code: u16, (subject, detail): (u16, u16), text: &'static str) 
 
 /// An address that guessed passwords or abused sessions.
 pub const TOO_MANY_FAILURES: Standard = standard(421, (7, 0), "Too many failures from you, try again later");
+/// MAIL under another's address (RFC 6409 §6.1; X.7.1 delivery not authorized).
+pub const SENDER_NOT_YOURS: Standard = standard(550, (7, 1), "That sender address is not yours");
 /// A session with very many messages (RFC 5321 §4.5.3.1.10 in spirit: come again).
 pub const TOO_MANY_MESSAGES: Standard = standard(452, (7, 0), "Too many messages in one session");
 /// The account is closed (X.2.1 mailbox disabled).

@@ -2,7 +2,8 @@
 
 use super::{
     commit::{self, Arrived, Hop, Origin},
-    facts::{MessageFacts, PeerFacts, RecipientFacts},
+    completion::{Completion, Missing},
+    facts::{MessageFacts, PeerFacts, RecipientFacts, SenderFacts},
     judge::{self, Verdict},
     replies,
     transaction::{Copy, Transaction},
@@ -77,7 +78,7 @@ async fn converse(
         true => Session::new_over_tls(settings, now),
         false => Session::new(settings, now),
     };
-    let mut handler = SmtpSession::new(&host, policy, peer);
+    let mut handler = SmtpSession::new(&host, protocol, policy, peer);
     let clock = &*host.clock;
     drive(&mut session, &mut handler, &mut stream, tls.as_ref(), clock, transcript.as_deref(), stopping)
         .await;
@@ -91,6 +92,7 @@ pub(crate) struct SmtpSession<'a> {
     policy: Arc<Policy>,
     number: u64,
     peer: SocketAddr,
+    protocol: Protocol,
     facts: PeerFacts,
     hello: String,
     extended: bool,
@@ -98,6 +100,8 @@ pub(crate) struct SmtpSession<'a> {
     transaction: Option<Box<Transaction>>,
     /// Where the content goes, after DATA.
     copies: Vec<Copy>,
+    /// Puts right what a user agent left out, after DATA to a submission service.
+    completion: Option<Box<Completion>>,
     /// The store refused a piece of the content; said at the final dot.
     content_failed: Option<StoreError>,
     messages: u32,
@@ -108,18 +112,20 @@ pub(crate) struct SmtpSession<'a> {
 }
 
 impl<'a> SmtpSession<'a> {
-    pub(crate) fn new(host: &'a Host, policy: Arc<Policy>, peer: SocketAddr) -> Self {
+    pub(crate) fn new(host: &'a Host, protocol: Protocol, policy: Arc<Policy>, peer: SocketAddr) -> Self {
         let facts = PeerFacts::gather(peer.ip(), &policy.config.relay.networks);
         SmtpSession {
             host,
             policy,
             number: host.next_session(),
             peer,
+            protocol,
             facts,
             hello: String::new(),
             extended: false,
             transaction: None,
             copies: Vec::new(),
+            completion: None,
             content_failed: None,
             messages: 0,
             login: Box::default(),
@@ -169,10 +175,21 @@ impl<'a> SmtpSession<'a> {
         });
     }
 
-    fn mail(&mut self, reverse_path: ReversePath, parameters: MailParameters) -> Reply {
+    async fn mail(&mut self, reverse_path: ReversePath, parameters: MailParameters) -> Reply {
         if self.messages >= self.policy.config.smtp.messages_max {
             let reply = replies::TOO_MANY_MESSAGES.reply();
             return self.refused("mail", None, reply, "messages_max: a session has a limited number");
+        }
+        let directory = self.host.directory(&self.policy);
+        let facts = match SenderFacts::gather(&directory, &self.facts, &reverse_path).await {
+            Ok(facts) => facts,
+            Err(error) => {
+                let reply = replies::LOCAL_ERROR.reply();
+                return self.refused("mail", None, reply, &format!("directory: {error}"));
+            }
+        };
+        if let Verdict::Refuse { reply, reason } = judge::sender(&facts) {
+            return self.refused("mail", None, reply, &format!("{reason} ({reverse_path})"));
         }
         self.transaction = Some(Box::new(Transaction::new(reverse_path, parameters)));
         self.content_failed = None;
@@ -219,6 +236,7 @@ impl<'a> SmtpSession<'a> {
         let hop = Hop { hello_name: &self.hello, peer: self.facts.address, with, tls: self.tls.as_deref() };
         match commit::open(self.host, Some(hop), transaction).await {
             Ok(copies) => {
+                self.completion = self.missing(&copies).map(Completion::new).map(Box::new);
                 self.copies = copies;
                 replies::START_CONTENT.reply()
             }
@@ -229,7 +247,38 @@ impl<'a> SmtpSession<'a> {
         }
     }
 
+    /// What a submission service adds to a message that lacks it (RFC 6409 §8).
+    fn missing(&self, copies: &[Copy]) -> Option<Missing> {
+        let account = self.facts.account.as_ref().filter(|_| self.protocol.is_submission())?;
+        let sender = self.transaction.as_ref()?.reverse_path.mailbox().unwrap_or(account).to_string();
+        let id = copies.first()?.writer.id();
+        let random = self.host.entropy.next_u64();
+        let hostname = self.policy.config.hostname.to_ascii();
+        Some(Missing {
+            date: posta_message::date::format(self.host.clock.timestamp(), jiff::tz::Offset::UTC),
+            message_id: format!("<{id}.{random:x}@{hostname}>"),
+            // RFC 6531 §3.2: UTF-8 in the header section needs SMTPUTF8.
+            from: (sender.is_ascii() || self.utf8()).then(|| format!("<{sender}>")),
+        })
+    }
+
+    fn utf8(&self) -> bool {
+        self.transaction.as_ref().is_some_and(|transaction| transaction.parameters.smtputf8)
+    }
+
     async fn content(&mut self, octets: Bytes) {
+        let octets = match &mut self.completion {
+            Some(completion) => completion.take(octets),
+            None => octets,
+        };
+        self.keep(octets).await;
+    }
+
+    /// Writes what is to be kept.
+    async fn keep(&mut self, octets: Bytes) {
+        if octets.is_empty() {
+            return;
+        }
         let Some(transaction) = &mut self.transaction else { return };
         if self.content_failed.is_some() {
             return;
@@ -243,7 +292,12 @@ impl<'a> SmtpSession<'a> {
         }
     }
 
-    async fn end_of_data(&mut self, content: ContentFacts) -> Reply {
+    async fn end_of_data(&mut self, mut content: ContentFacts) -> Reply {
+        if let Some(mut completion) = self.completion.take() {
+            let held = completion.finish();
+            self.keep(held).await;
+            content = completion.facts();
+        }
         let Some(mut transaction) = self.transaction.take() else { return replies::LOCAL_ERROR.reply() };
         if let Some(error) = self.content_failed.take() {
             return self.commit_failed(transaction, &error);
@@ -329,10 +383,11 @@ impl Handler<Session> for SmtpSession<'_> {
                 let reply = self.policy.smtp.welcome(&hello);
                 self.extended = hello.extended;
                 self.hello = hello.name;
-                let authentication = self.host.authentication(&self.policy, self.channel()).await;
+                let mut authentication = self.host.authentication(&self.policy, self.channel()).await;
+                authentication.required = self.protocol.is_submission();
                 return Answer::Welcome(reply, authentication);
             }
-            Question::Mail { reverse_path, parameters } => self.mail(reverse_path, parameters),
+            Question::Mail { reverse_path, parameters } => self.mail(reverse_path, parameters).await,
             Question::Recipient { forward_path, parameters } => {
                 self.recipient(forward_path, parameters).await
             }
@@ -358,6 +413,7 @@ impl Handler<Session> for SmtpSession<'_> {
             Event::Aborted { .. } => {
                 self.transaction = None;
                 self.copies = Vec::new();
+                self.completion = None;
             }
             Event::Refused { stage, reply } => {
                 self.note_refused(stage, None, &reply, "protocol: refused by the session itself");
