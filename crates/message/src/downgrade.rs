@@ -17,7 +17,7 @@ pub struct Downgraded<'a> {
 
 /// Encodes bodies that hold octets over 127, or lines that no host has to take, as
 /// quoted-printable or base64; parts and embedded messages likewise, whatever the nesting. All
-/// else stays octet for octet. A `multipart/signed` is left alone.
+/// else stays octet for octet. A `multipart/signed` is left alone, and so is what may not be encoded.
 pub fn to_7bit(message: &[u8]) -> Downgraded<'_> {
     if ContentFacts::of(message).is_7bit() {
         return Downgraded { octets: Cow::Borrowed(message), is_7bit: true };
@@ -39,8 +39,10 @@ struct Writer<'r> {
 
 impl Writer<'_> {
     fn entity(&mut self, entity: Entity<'_>, is_message: bool) {
-        let is_signed = entity.media_type() == "multipart/signed";
-        if is_signed || ContentFacts::of(entity.raw_body()).is_7bit() {
+        // RFC 2046 §5.2.2, §5.2.3: the two other types may not be encoded at all.
+        let is_fixed =
+            matches!(&*entity.media_type(), "multipart/signed" | "message/partial" | "message/external-body");
+        if is_fixed || ContentFacts::of(entity.raw_body()).is_7bit() {
             return self.out.extend_from_slice(entity.raw());
         }
         if entity.is_multipart() {
@@ -165,5 +167,7 @@ mod tests {
         let signed =
             format!("{head}signed; boundary=a\r\n\r\n--a\r\n{part}\r\n--a\r\n\r\nsignature\r\n--a--\r\n");
         check(&signed, &signed, false);
+        let piece = "MIME-Version: 1.0\r\nContent-Type: message/partial; id=a@b; number=2\r\n\r\nä\r\n";
+        check(piece, piece, false);
     }
 }

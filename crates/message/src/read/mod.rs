@@ -15,10 +15,12 @@
 mod body;
 mod check;
 mod entity;
+mod external;
 mod structure;
 
 pub use body::Attachment;
 pub use entity::{BodyEncoding, Entity, Field};
+pub use external::ExternalBody;
 
 use crate::defect::Defect;
 use std::borrow::Cow;
