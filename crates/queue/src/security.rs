@@ -114,7 +114,8 @@ impl Plan {
 
     /// The plan after TLS has failed; `None` where nothing may go in the clear, or TLS is not what failed.
     pub(crate) fn after(self, failure: &Failure) -> Option<Self> {
-        let has_failed = failure.stage == Stage::StartTls && matches!(failure.fault, Fault::Tls(_));
+        // However it failed: hosts whose TLS is broken often just hang up.
+        let has_failed = failure.stage == Stage::StartTls && failure.fault != Fault::TlsMissing;
         (self.falls_back && has_failed).then_some(Plan { tls: TlsUse::Never, falls_back: false, ..self })
     }
 

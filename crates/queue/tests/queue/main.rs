@@ -3,6 +3,7 @@
 mod delivery;
 mod notification;
 mod scheduler;
+mod security;
 mod service;
 mod sockets;
 mod world;

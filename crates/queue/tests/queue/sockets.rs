@@ -18,7 +18,7 @@ use std::{
 };
 use tokio::net::TcpListener;
 
-struct NoReports;
+pub(crate) struct NoReports;
 
 #[async_trait]
 impl Reinjection for NoReports {
