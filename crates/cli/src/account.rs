@@ -1,6 +1,7 @@
 //! `posta account`: people and programs with a maildrop.
 
 use crate::{
+    app_password::AppPasswordCommand,
     operator::Operator,
     output::{self, Form},
     password::PasswordSource,
@@ -66,6 +67,9 @@ pub(crate) enum AccountCommand {
         #[command(flatten)]
         secret: PasswordSource,
     },
+    /// Passwords for one program each, which can be revoked without disturbing the others
+    #[command(subcommand)]
+    AppPassword(AppPasswordCommand),
     /// Set how much the maildrop may hold
     Quota {
         /// Whose
@@ -136,6 +140,7 @@ impl AccountCommand {
                 let secret = SecretText(secret.read("APOP secret")?);
                 change(operator, address, AccountChange::ApopSecret(Some(secret))).await
             }
+            AccountCommand::AppPassword(command) => command.run(operator).await,
             AccountCommand::Quota { address, size: Quota(octets) } => {
                 change(operator, address, AccountChange::Quota(octets)).await
             }

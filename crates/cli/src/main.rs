@@ -2,6 +2,7 @@
 
 mod account;
 mod alias;
+mod app_password;
 mod audit;
 mod configuration;
 mod demo;

@@ -77,6 +77,8 @@ fn a_day_of_the_operator() {
         assert!(texts[0].ends_with("Subject: hello\n\n.a dot\nand more"), "{}", texts[0]);
     }
 
+    app_passwords(&folder, &pop3);
+
     // What is for elsewhere waits, since nobody answers there.
     send(&smtp, "alice@test.example", "dave@far.example", "Subject: away\n\nfar");
     let queue = wait_for("an attempt", || {
@@ -107,6 +109,35 @@ fn a_day_of_the_operator() {
     assert!(audit.contains("difference 0"), "{audit}");
     process.stop("-TERM");
     after_the_stop(&folder);
+}
+
+/// A password for one program: it opens what it is for, is seen to be used, and is gone once revoked.
+fn app_passwords(folder: &Path, pop3: &str) {
+    let of_bob = |words: &[&str]| {
+        succeed(folder, &[&["account", "app-password"], words, &["bob@test.example"]].concat(), "")
+    };
+    let add = ["account", "app-password", "add", "bob@test.example", "phone", "--scope", "pop3"];
+    let password = succeed(folder, &add, "").trim().to_owned();
+    assert_eq!(password.len(), 24, "{password}");
+    assert!(fail(folder, &add).contains("already"));
+    assert!(of_bob(&["list"]).contains("never"));
+    assert_eq!(messages(pop3, "bob@test.example", &password).len(), 1);
+    let listed: serde_json::Value = serde_json::from_str(&of_bob(&["list", "--json"])).expect("JSON");
+    assert_eq!((&listed[0]["name"], &listed[0]["scope"]), (&"phone".into(), &"pop3".into()));
+    assert!(listed[0]["last_used_at"].is_string(), "{listed}");
+
+    let printer = ["account", "app-password", "add", "bob@test.example", "printer", "--scope", "smtp"];
+    let other = succeed(folder, &printer, "").trim().to_owned();
+    let mut line = Line::connect(pop3);
+    assert!(line.hear().starts_with("+OK"));
+    line.pop3("USER bob@test.example");
+    line.say(&format!("PASS {other}"));
+    assert!(line.hear().starts_with("-ERR [AUTH]"), "it is for sending");
+
+    succeed(folder, &["account", "app-password", "revoke", "bob@test.example", "phone"], "");
+    line.pop3("USER bob@test.example");
+    line.say(&format!("PASS {password}"));
+    assert!(line.hear().starts_with("-ERR [AUTH]"), "it was revoked");
 }
 
 /// What is being tried at the moment ends first.

@@ -39,11 +39,8 @@ impl Peer {
 
     /// The server's verdict, and what our end makes of it.
     async fn authenticate(&mut self, mechanism: Mechanism, name: &str, password: &str) -> (String, bool) {
-        let credentials = Credentials::Password {
-            authcid: name.into(),
-            authzid: None,
-            password: Secret::new(password),
-        };
+        let credentials =
+            Credentials::Password { authcid: name.into(), authzid: None, password: Secret::new(password) };
         let context = Context {
             offered: vec![mechanism],
             confidential: false,

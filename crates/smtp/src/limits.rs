@@ -48,6 +48,9 @@ pub const ERRORS_MAX: u32 = 20;
 /// closed with 421. RFC 5321 §4.5.3.1.10 wants a whole transaction of 100 recipients to be possible.
 pub const REFUSALS_MAX: u32 = 200;
 
+/// Octets of the value of `AUTH=`. RFC 4954 §3 item 6 adds 500 to MAIL for all of the parameter.
+pub const SUBMITTER_OCTETS_MAX: usize = 500;
+
 /// Failed authentications in one session until it is closed with 421. RFC 4954 §4 suggests at least 3:
 /// some clients try three mechanisms with the same password.
 pub const AUTHENTICATION_FAILURES_MAX: u32 = 5;

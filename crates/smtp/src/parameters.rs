@@ -1,5 +1,6 @@
 //! What may follow the path in MAIL and RCPT (RFC 5321 §4.1.1.11).
 
+use crate::limits::SUBMITTER_OCTETS_MAX;
 use posta_wire::{EnvelopeId, Notify, OriginalRecipient, ReturnedPart};
 use std::{fmt, str::FromStr};
 
@@ -16,6 +17,8 @@ pub struct MailParameters {
     pub returned: Option<ReturnedPart>,
     /// `ENVID=` (RFC 3461 §4.4).
     pub envelope_id: Option<EnvelopeId>,
+    /// `AUTH=` (RFC 4954 §5).
+    pub submitter: Option<Submitter>,
 }
 
 /// Parameters of RCPT (RFC 5321 §4.1.1.3).
@@ -25,6 +28,47 @@ pub struct RecipientParameters {
     pub notify: Option<Notify>,
     /// `ORCPT=` (RFC 3461 §4.2).
     pub original: Option<OriginalRecipient>,
+}
+
+/// The value of `AUTH=` (RFC 4954 §5): who a host before us says has submitted the message. In xtext, as it
+/// came, or `<>` where that is not known.
+///
+/// It is taken, as every server with AUTH must, and believed by nobody: what we know of a client is what
+/// it has proven to us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Submitter(Box<str>);
+
+/// The value is neither `<>` nor xtext.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BadSubmitter;
+
+impl fmt::Display for Submitter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for Submitter {
+    type Err = BadSubmitter;
+
+    /// RFC 3461 §4 has xtext: what is not printable ASCII, `+` and `=` stand as `+` and two hexadecimal
+    /// digits, upper-case.
+    fn from_str(text: &str) -> Result<Self, BadSubmitter> {
+        let upper_hex = |octet: &u8| octet.is_ascii_digit() || matches!(octet, b'A'..=b'F');
+        let mut rest = text.as_bytes();
+        while let [octet, tail @ ..] = rest {
+            rest = match (octet, tail) {
+                (b'+', [high, low, tail @ ..]) if upper_hex(high) && upper_hex(low) => tail,
+                (b'+' | b'=', _) => return Err(BadSubmitter),
+                (b'!'..=b'~', _) => tail,
+                _ => return Err(BadSubmitter),
+            };
+        }
+        if text.is_empty() || text.len() > SUBMITTER_OCTETS_MAX {
+            return Err(BadSubmitter);
+        }
+        Ok(Submitter(text.into()))
+    }
 }
 
 /// Why parameters are not taken.
@@ -49,6 +93,7 @@ impl MailParameters {
                 "SMTPUTF8" => flag(&mut parameters.smtputf8, value)?,
                 "RET" => once(&mut parameters.returned, value, parsed)?,
                 "ENVID" => once(&mut parameters.envelope_id, value, parsed)?,
+                "AUTH" => once(&mut parameters.submitter, value, parsed)?,
                 _ => return Err(ParameterError::Unknown),
             }
         }
@@ -134,6 +179,9 @@ impl fmt::Display for MailParameters {
         }
         if let Some(id) = &self.envelope_id {
             write!(f, " ENVID={id}")?;
+        }
+        if let Some(submitter) = &self.submitter {
+            write!(f, " AUTH={submitter}")?;
         }
         Ok(())
     }

@@ -50,7 +50,7 @@ pub trait Maintenance: Send + Sync + 'static {
 }
 
 /// A refusal on the way to a response.
-struct Refused(ErrorKind, String);
+pub(super) struct Refused(ErrorKind, String);
 
 impl From<StoreError> for Refused {
     fn from(error: StoreError) -> Self {
@@ -72,15 +72,15 @@ impl From<QueueError> for Refused {
     }
 }
 
-type Answer = Result<Response, Refused>;
+pub(super) type Answer = Result<Response, Refused>;
 
-fn invalid(message: impl Into<String>) -> Refused {
+pub(super) fn invalid(message: impl Into<String>) -> Refused {
     Refused(ErrorKind::Invalid, message.into())
 }
-fn not_found(message: impl Into<String>) -> Refused {
+pub(super) fn not_found(message: impl Into<String>) -> Refused {
     Refused(ErrorKind::NotFound, message.into())
 }
-fn conflict(message: impl Into<String>) -> Refused {
+pub(super) fn conflict(message: impl Into<String>) -> Refused {
     Refused(ErrorKind::Conflict, message.into())
 }
 
@@ -98,6 +98,11 @@ impl Desk {
             Request::AccountAdd(account) => self.add_account(account).await,
             Request::AccountChange { address, changes } => self.change_account(&address, changes).await,
             Request::AccountRemove { address } => self.remove_account(&address).await,
+            Request::AppPasswordAdd { address, name, scope } => {
+                self.add_app_password(&address, name, scope).await
+            }
+            Request::AppPasswordList { address } => self.list_app_passwords(&address).await,
+            Request::AppPasswordRevoke { address, name } => self.revoke_app_password(&address, &name).await,
             Request::AccountList { domain } => self.list_accounts(domain.as_ref()).await,
             Request::AccountShow { address } => {
                 let account = self.account(&address).await?;
@@ -129,12 +134,12 @@ impl Desk {
         }
     }
 
-    fn note(&self, id: Option<QueueId>, action: String) -> Response {
+    pub(super) fn note(&self, id: Option<QueueId>, action: String) -> Response {
         self.journal.note(Event::Operator { id: id.map(|id| id.to_string()), action: action.clone() });
         Response::Done(action)
     }
 
-    async fn change(&self, change: DirectoryChange) -> Result<(), Refused> {
+    pub(super) async fn change(&self, change: DirectoryChange) -> Result<(), Refused> {
         Ok(self.store.change_directory(change).await?)
     }
 }
@@ -192,7 +197,7 @@ impl Desk {
 
 /// Accounts.
 impl Desk {
-    async fn account(&self, address: &Mailbox) -> Result<Account, Refused> {
+    pub(super) async fn account(&self, address: &Mailbox) -> Result<Account, Refused> {
         let account = self.store.account(address).await?;
         account.ok_or_else(|| not_found(format!("there is no account {address}")))
     }

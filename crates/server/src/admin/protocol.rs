@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use posta_address::{Domain, ForwardPath, Mailbox, ReversePath};
 use posta_journal::Record;
-use posta_store::{AliasKind, QueueId, Tally};
+use posta_store::{AliasKind, AppPasswordScope, QueueId, Tally};
 use posta_wire::Secret;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -50,6 +50,27 @@ pub enum Request {
     AccountRemove {
         /// Whose.
         address: Mailbox,
+    },
+    /// A new application password: [`Response::AppPassword`], told this once.
+    AppPasswordAdd {
+        /// Whose.
+        address: Mailbox,
+        /// What it is called.
+        name: String,
+        /// What it opens.
+        scope: Scope,
+    },
+    /// [`Response::AppPasswords`].
+    AppPasswordList {
+        /// Whose.
+        address: Mailbox,
+    },
+    /// It opens nothing any more: [`Response::Done`].
+    AppPasswordRevoke {
+        /// Whose.
+        address: Mailbox,
+        /// What it is called.
+        name: String,
     },
     /// [`Response::Accounts`], of one domain or of all.
     AccountList {
@@ -168,6 +189,51 @@ pub struct NewAccount {
     /// Octets the maildrop may hold.
     #[serde(default)]
     pub quota_octets: Option<u64>,
+}
+
+/// What an application password opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// Everything.
+    All,
+    /// Sending mail.
+    Smtp,
+    /// Fetching mail.
+    Pop3,
+}
+
+impl From<Scope> for AppPasswordScope {
+    fn from(scope: Scope) -> Self {
+        match scope {
+            Scope::All => AppPasswordScope::All,
+            Scope::Smtp => AppPasswordScope::Smtp,
+            Scope::Pop3 => AppPasswordScope::Pop3,
+        }
+    }
+}
+
+impl From<AppPasswordScope> for Scope {
+    fn from(scope: AppPasswordScope) -> Self {
+        match scope {
+            AppPasswordScope::All => Scope::All,
+            AppPasswordScope::Smtp => Scope::Smtp,
+            AppPasswordScope::Pop3 => Scope::Pop3,
+        }
+    }
+}
+
+/// An application password as shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppPasswordInfo {
+    /// What it is called.
+    pub name: String,
+    /// What it opens.
+    pub scope: Scope,
+    /// Since when there is it.
+    pub created_at: Timestamp,
+    /// When it was last used, to the hour.
+    pub last_used_at: Option<Timestamp>,
 }
 
 /// One change of an account.
@@ -353,6 +419,10 @@ pub enum Response {
     Domains(Vec<DomainInfo>),
     /// By address.
     Accounts(Vec<AccountInfo>),
+    /// The new application password.
+    AppPassword(SecretText),
+    /// Oldest first.
+    AppPasswords(Vec<AppPasswordInfo>),
     /// By address.
     Aliases(Vec<AliasInfo>),
     /// Oldest first.

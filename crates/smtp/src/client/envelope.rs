@@ -190,6 +190,8 @@ fn parameters_for(transaction: &Transaction, extensions: &PeerExtensions) -> Res
         size_octets: extensions.size.map(|_| facts.size_octets),
         body_8bit: facts.has_8bit,
         smtputf8: extensions.smtputf8 && (header_needs_utf8 || sender_needs_utf8 || recipient_needs_utf8),
+        // What RFC 4954 §5 lets a trusted host say of others we never say: nobody has asked us to.
+        submitter: None,
     })
 }
 

@@ -25,6 +25,8 @@ impl Session {
             && (extensions.eight_bit_mime || !parameters.body_8bit)
             && (extensions.smtputf8 && extensions.eight_bit_mime || !parameters.smtputf8)
             && (extensions.dsn || parameters.returned.is_none() && parameters.envelope_id.is_none());
+        // RFC 4954 §5: taken by whoever offers AUTH, from everybody.
+        let offered = offered && (!self.mechanisms().is_empty() || parameters.submitter.is_none());
         if !offered {
             return self.refuse("mail", replies::UNKNOWN_PARAMETER.reply());
         }

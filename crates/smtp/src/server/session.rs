@@ -359,9 +359,13 @@ impl Session {
             }
             (_, verb) if self.needs_authentication(verb) => Some(replies::AUTHENTICATION_REQUIRED),
             // RFC 4954 §4: not in a transaction, and not twice.
-            (State::Envelope(_) | State::Chunks(_), Some(Verb::Auth)) => Some(replies::NO_AUTH_IN_TRANSACTION),
+            (State::Envelope(_) | State::Chunks(_), Some(Verb::Auth)) => {
+                Some(replies::NO_AUTH_IN_TRANSACTION)
+            }
             (_, Some(Verb::Auth)) if self.authenticated => Some(replies::ALREADY_AUTHENTICATED),
-            (State::Envelope(_) | State::Chunks(_), Some(Verb::StartTls)) => Some(replies::NO_TLS_IN_TRANSACTION),
+            (State::Envelope(_) | State::Chunks(_), Some(Verb::StartTls)) => {
+                Some(replies::NO_TLS_IN_TRANSACTION)
+            }
             // RFC 3030 §2: no DATA after BDAT; and what is begun has its envelope.
             (State::Chunks(_), Some(Verb::Mail | Verb::Rcpt | Verb::Data)) => Some(replies::CHUNKS_BEGUN),
             (State::Ready, Some(Verb::Rcpt | Verb::Data | Verb::Bdat)) => Some(replies::MAIL_FIRST),
