@@ -249,3 +249,35 @@ fn addresses_of_postfix(folder: &Path, report: &mut Report) {
         }
     }
 }
+
+/// All files below a folder.
+fn files(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
+    for path in std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
+        if path.is_dir() { files(&path, found) } else { found.push(path) }
+    }
+}
+
+/// Every file of every source, message or not, is read: its parts lie within one another, its text is
+/// had, and what can be made 7bit keeps its leaves.
+#[test]
+fn any_file_at_all() {
+    let Some(corpus) = corpus() else { return };
+    let mut paths = Vec::new();
+    files(&corpus, &mut paths);
+    for path in &paths {
+        let raw = std::fs::read(path).expect("it was listed");
+        let message = Message::parse(&raw);
+        for entity in message.entities() {
+            let outer = entity.parent().map_or(&raw[..], |parent| parent.raw_body());
+            let inner = entity.raw();
+            assert!(outer.as_ptr_range().start <= inner.as_ptr_range().start, "{}", path.display());
+            assert!(inner.as_ptr_range().end <= outer.as_ptr_range().end, "{}", path.display());
+        }
+        message.check();
+        message.readable_text();
+        let done = posta_message::downgrade::to_7bit(&raw);
+        let leaves = |message: &Message<'_>| message.entities().count();
+        assert_eq!(leaves(&message), leaves(&Message::parse(&done.octets)), "{}", path.display());
+    }
+    assert!(paths.len() > 1000, "only {} files", paths.len());
+}
