@@ -3,7 +3,7 @@
 //! Kept in `accounts.toml` in the user's configuration folder, readable by nobody else; passwords are in
 //! files of their own beside it, or come from a command (a password manager).
 
-use crate::{Endpoint, limits::PASSWORD_OCTETS_MAX};
+use crate::{Endpoint, Security, limits::PASSWORD_OCTETS_MAX};
 use posta_address::Mailbox;
 use posta_wire::Secret;
 use serde::{Deserialize, Serialize};
@@ -39,12 +39,22 @@ pub struct Account {
     /// Log in with APOP; the password is the shared secret then.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub apop: bool,
+    /// How connections are protected.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub security: Security,
+    /// A file with authorities (PEM) that are trusted besides the system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorities: Option<PathBuf>,
     /// A file with the password on its first line; relative to the configuration folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password_file: Option<PathBuf>,
     /// A command that prints the password on its first line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password_command: Option<String>,
+}
+
+fn is_default(security: &Security) -> bool {
+    *security == Security::default()
 }
 
 /// All accounts of a user.
@@ -277,6 +287,8 @@ mod tests {
             pop3: "mail.north.example:110".parse().unwrap(),
             user: "ada@north.example".into(),
             apop: false,
+            security: Security::Auto,
+            authorities: None,
             password_file: None,
             password_command: None,
         }

@@ -52,6 +52,9 @@ pub enum MaildropError {
     /// The connection broke, or the session ended before its time.
     #[error("the connection broke")]
     Broken,
+    /// The password would cross the network in the clear.
+    #[error("the server offers no TLS, and the password is not sent in the clear")]
+    InTheClear,
     /// What came is more than we take.
     #[error("message {message} has more than {limit} octets; `posta mail fetch` puts it into a file")]
     TooLarge {

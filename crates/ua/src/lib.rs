@@ -15,6 +15,7 @@ mod maildrop;
 pub mod media_type;
 mod outside;
 mod reading;
+mod security;
 mod submit;
 pub mod terminal;
 
@@ -30,4 +31,5 @@ pub use mailboxes::{BadMailbox, parse_mailbox, parse_mailboxes};
 pub use maildrop::{Listed, Maildrop};
 pub use outside::{Hosts, Outside, SystemHosts};
 pub use reading::{AttachmentView, Summary, View};
+pub use security::Security;
 pub use submit::{Outcomes, probe_submission, submit};

@@ -5,9 +5,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use posta_pop3::{
     Capability, MessageNumber, Reply,
-    client::{Credentials, Event, Fault, Question, Request, Session, Settings, Stage},
+    client::{Credentials, Event, Fault, LoginMethod, Question, Request, Session, Settings, Stage},
 };
 use posta_runtime::{Handler, Transcript, drive};
+use posta_smtp::client::TlsUse;
 use std::sync::Arc;
 use tokio::{sync::mpsc, task::JoinHandle};
 
@@ -39,9 +40,12 @@ impl Maildrop {
         octets_max: u64,
         transcript: Option<Arc<dyn Transcript>>,
     ) -> Result<Maildrop, MaildropError> {
-        let (mut stream, _) = outside.connect(endpoint).await?;
+        let (mut stream, remote) = outside.connect(endpoint).await?;
+        let protection = outside.security.protection(endpoint, remote);
+        let tls = protection.end(outside, endpoint, remote);
+        let implicit_tls = protection.tls == TlsUse::Implicit;
         let clock = outside.clock.clone();
-        let settings = Settings { retrieved_octets_max: octets_max, ..Settings::default() };
+        let settings = Settings { implicit_tls, retrieved_octets_max: octets_max, ..Settings::default() };
         // Small, so that a slow disk holds back a fast server.
         let (event_sender, events) = mpsc::channel(4);
         let (requests, request_receiver) = mpsc::channel(1);
@@ -49,18 +53,51 @@ impl Maildrop {
             let mut session = Session::new(settings, clock.now());
             let mut relay = Relay { requests: request_receiver, events: event_sender };
             let (_running, shutdown) = tokio::sync::watch::channel(false);
-            drive(&mut session, &mut relay, &mut *stream, None, &*clock, transcript.as_deref(), shutdown)
-                .await;
+            drive(
+                &mut session,
+                &mut relay,
+                &mut *stream,
+                tls.as_ref(),
+                &*clock,
+                transcript.as_deref(),
+                shutdown,
+            )
+            .await;
         });
         let mut maildrop = Maildrop { requests, events, task };
-        match maildrop.events.recv().await {
+        let mut first = maildrop.events.recv().await;
+        if let Some(Event::Secured(_)) = first {
+            first = maildrop.events.recv().await;
+        }
+        match first {
             Some(Event::Greeted(_)) => {}
             Some(Event::Refused { stage, reply }) => return Err(MaildropError::Refused { stage, reply }),
             Some(Event::Failed(failure)) => return Err(MaildropError::Session(failure)),
             _ => return Err(MaildropError::Broken),
         }
+        let is_secured = implicit_tls || maildrop.secure(protection.tls).await?;
+        let mut credentials = credentials;
+        if !is_secured && !protection.is_here {
+            // RFC 8314 §3: a password must not cross the network in the clear; APOP's answer may.
+            match credentials.method {
+                LoginMethod::Password => return Err(MaildropError::InTheClear),
+                LoginMethod::Apop | LoginMethod::ApopIfOffered => credentials.method = LoginMethod::Apop,
+            }
+        }
         maildrop.request(Request::Login(credentials), |_| Ok(())).await?;
         Ok(maildrop)
+    }
+
+    /// Begins TLS if it is to be had; whether there is any now.
+    async fn secure(&mut self, tls: TlsUse) -> Result<bool, MaildropError> {
+        if !matches!(tls, TlsUse::IfOffered | TlsUse::Required) {
+            return Ok(false);
+        }
+        match self.request(Request::StartTls, |_| Ok(())).await {
+            Ok(_) => Ok(true),
+            Err(MaildropError::Refused { .. }) if tls == TlsUse::IfOffered => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Does one request; what it reports goes to `report`.

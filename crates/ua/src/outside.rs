@@ -1,8 +1,8 @@
 //! What an agent needs of the world, handed in.
 
-use crate::{ConnectError, Endpoint, limits::CONNECT_WAIT_MAX};
+use crate::{ConnectError, Endpoint, Security, limits::CONNECT_WAIT_MAX};
 use async_trait::async_trait;
-use posta_runtime::{Clock, Entropy, Network, OsEntropy, Stream, SystemClock, TcpNetwork};
+use posta_runtime::{Clock, Entropy, Network, OsEntropy, Stream, SystemClock, TcpNetwork, tls::Trust};
 use std::{
     io,
     net::{IpAddr, SocketAddr, UdpSocket},
@@ -48,6 +48,10 @@ pub struct Outside {
     pub entropy: Arc<dyn Entropy>,
     /// Host names.
     pub hosts: Arc<dyn Hosts>,
+    /// Who vouches for servers.
+    pub trust: Arc<Trust>,
+    /// How connections to servers are protected.
+    pub security: Security,
 }
 
 impl Outside {
@@ -58,6 +62,8 @@ impl Outside {
             clock: Arc::new(SystemClock),
             entropy: Arc::new(OsEntropy),
             hosts: Arc::new(SystemHosts),
+            trust: Arc::new(Trust::system()),
+            security: Security::Auto,
         }
     }
 

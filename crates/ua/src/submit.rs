@@ -26,12 +26,15 @@ pub async fn submit(
         return Err(SubmitError::NoRecipients);
     }
     let (mut stream, remote) = outside.connect(endpoint).await?;
-    let settings = Arc::new(Settings::new(own_name(outside, remote)));
+    let protection = outside.security.protection(endpoint, remote);
+    let tls = protection.end(outside, endpoint, remote);
+    let settings = Arc::new(Settings::new(own_name(outside, remote)).with_tls(protection.tls));
     let mut session = Session::new(settings, outside.clock.now());
     let mut sender = Sender { letter, begun: 0, offset: 0, outcomes: Vec::new(), failure: None };
     let (_running, shutdown) = tokio::sync::watch::channel(false);
     let driven =
-        drive(&mut session, &mut sender, &mut *stream, None, &*outside.clock, transcript, shutdown).await;
+        drive(&mut session, &mut sender, &mut *stream, tls.as_ref(), &*outside.clock, transcript, shutdown)
+            .await;
     sender.outcomes(driven)
 }
 
@@ -42,12 +45,15 @@ pub async fn probe_submission(
     transcript: Option<&dyn Transcript>,
 ) -> Result<(String, Vec<String>), SubmitError> {
     let (mut stream, remote) = outside.connect(endpoint).await?;
-    let settings = Arc::new(Settings::new(own_name(outside, remote)));
+    let protection = outside.security.protection(endpoint, remote);
+    let tls = protection.end(outside, endpoint, remote);
+    let settings = Arc::new(Settings::new(own_name(outside, remote)).with_tls(protection.tls));
     let mut session = Session::new(settings, outside.clock.now());
     let mut probe = Probe::default();
     let (_running, shutdown) = tokio::sync::watch::channel(false);
     let driven =
-        drive(&mut session, &mut probe, &mut *stream, None, &*outside.clock, transcript, shutdown).await;
+        drive(&mut session, &mut probe, &mut *stream, tls.as_ref(), &*outside.clock, transcript, shutdown)
+            .await;
     match (probe.ready, probe.failure) {
         (Some(ready), _) => Ok(ready),
         (None, Some(failure)) => Err(SubmitError::Session(failure)),

@@ -9,6 +9,8 @@ use std::path::Path;
 struct Endpoints {
     hosts: Vec<HostEndpoints>,
     dns: String,
+    /// The file with the certificate of the authority that vouches for the hosts.
+    ca: String,
     accounts: Vec<AccountEntry>,
 }
 
@@ -18,6 +20,9 @@ struct HostEndpoints {
     domain: &'static str,
     smtp: String,
     pop3: String,
+    submission: String,
+    submissions: String,
+    pop3s: String,
 }
 
 #[derive(Serialize)]
@@ -36,8 +41,11 @@ pub(crate) fn endpoints(town: &Town) -> serde_json::Result<String> {
     let host = |host: &DemoHost| HostEndpoints {
         name: host.organisation.host,
         domain: host.organisation.domain,
-        smtp: host.smtp.to_string(),
-        pop3: host.pop3.to_string(),
+        smtp: host.endpoints.smtp.to_string(),
+        pop3: host.endpoints.pop3.to_string(),
+        submission: host.endpoints.submission.to_string(),
+        submissions: host.endpoints.submissions.to_string(),
+        pop3s: host.endpoints.pop3s.to_string(),
     };
     let people = hosts(town).into_iter().flat_map(|host| &host.organisation.people);
     let accounts = people.map(|person| AccountEntry {
@@ -48,6 +56,7 @@ pub(crate) fn endpoints(town: &Town) -> serde_json::Result<String> {
     let endpoints = Endpoints {
         hosts: hosts(town).into_iter().map(host).collect(),
         dns: town.dns.to_string(),
+        ca: town.ca.display().to_string(),
         accounts: accounts.collect(),
     };
     serde_json::to_string(&endpoints)
@@ -64,8 +73,8 @@ pub(crate) fn greet(town: &Town) {
             "  {:<14} {} speaks SMTP at {} and POP3 at {}; {} live there",
             organisation.domain,
             styled(STRONG, organisation.host),
-            host.smtp,
-            host.pop3,
+            host.endpoints.smtp,
+            host.endpoints.pop3,
             people.join(" and ")
         ));
     }
@@ -83,7 +92,12 @@ pub(crate) fn say(town: &Town, folder: &Path, once: bool) {
     say(format!("\n{}", styled(STRONG, "● It stays up until Ctrl-C. Everything said to it is shown here.")));
     for host in hosts(town) {
         let organisation = host.organisation;
-        say(format!("  {:<18} SMTP {}   POP3 {}", organisation.host, host.smtp, host.pop3));
+        let there = host.endpoints;
+        say(format!("  {:<18} SMTP {}   POP3 {}", organisation.host, there.smtp, there.pop3));
+        say(format!(
+            "  {:<18} submission {}; inside TLS: submissions {}, POP3S {}",
+            "", there.submission, there.submissions, there.pop3s
+        ));
         for person in &organisation.people {
             say(format!("    {:<22} password and APOP secret: {}", person.address, person.password));
         }
@@ -94,6 +108,7 @@ pub(crate) fn say(town: &Town, folder: &Path, once: bool) {
             say(format!("    {address:<22} is a list: {}", members.join(", ")));
         }
     }
+    say(format!("  {:<18} {}", "CA", town.ca.display()));
     say(format!("  {:<18} {}   (dig @127.0.0.1 -p {} mx south.example)", "DNS", town.dns, town.dns.port()));
     say("\n  Try, in another terminal:\n".into());
     for command in commands(town) {
@@ -106,7 +121,7 @@ pub(crate) fn say(town: &Town, folder: &Path, once: bool) {
 /// Commands that work when pasted.
 fn commands(town: &Town) -> [String; 3] {
     let [bob, _] = &town.south.organisation.people;
-    let (north_smtp, south_pop3) = (town.north.smtp, town.south.pop3);
+    let (north_smtp, south_pop3) = (town.north.endpoints.smtp, town.south.endpoints.pop3);
     [
         format!(
             "printf 'From: carol@north.example\\nSubject: to all friends\\n\\nHello!\\n' | curl -sS --crlf -T - \

@@ -9,14 +9,17 @@ use anyhow::Context;
 use posta_address::Mailbox;
 use posta_journal::{Event, Fate, Journal, Record};
 use posta_queue::PeerName;
-use posta_runtime::{Entropy, OsEntropy, Transcript};
+use posta_runtime::{Entropy, OsEntropy, Transcript, tls::Authority};
 use posta_server::{
     Running, Server, Sockets, TranscriptObserver, World, config::Config, config::Protocol, passwords,
 };
 use posta_store::{Account, Alias, AliasKind, DirectoryChange, Store};
 use posta_wire::Secret;
 use std::{
+    fs::OpenOptions,
+    io::Write,
     net::SocketAddr,
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -30,16 +33,31 @@ const GRACE: Duration = Duration::from_secs(2);
 pub(crate) struct Place {
     organisation: &'static Organisation,
     sockets: Sockets,
+    pub(crate) endpoints: HostEndpoints,
+}
+
+/// Where a host listens.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HostEndpoints {
     pub(crate) smtp: SocketAddr,
     pub(crate) pop3: SocketAddr,
+    pub(crate) submission: SocketAddr,
+    pub(crate) submissions: SocketAddr,
+    pub(crate) pop3s: SocketAddr,
+}
+
+/// Ports of one host: SMTP and POP3, and the others.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HostPorts {
+    pub(crate) first: u16,
+    pub(crate) others: u16,
 }
 
 /// A running host.
 pub(crate) struct DemoHost {
     pub(crate) organisation: &'static Organisation,
     pub(crate) folder: PathBuf,
-    pub(crate) smtp: SocketAddr,
-    pub(crate) pop3: SocketAddr,
+    pub(crate) endpoints: HostEndpoints,
     pub(crate) journal: Journal,
     /// What became of the letter that makes the trip.
     pub(crate) arrival: Arc<Arrival>,
@@ -47,18 +65,34 @@ pub(crate) struct DemoHost {
 }
 
 impl Place {
-    /// Takes two ports: `port` and the next, or free ones.
-    pub(crate) fn take(organisation: &'static Organisation, port: Option<u16>) -> anyhow::Result<Self> {
-        let at = |offset: u16| SocketAddr::from(([127, 0, 0, 1], port.map_or(0, |port| port + offset)));
-        let text = configuration(organisation, at(0), at(1), "");
+    /// Takes these ports, or free ones.
+    pub(crate) fn take(
+        organisation: &'static Organisation,
+        ports: Option<HostPorts>,
+    ) -> anyhow::Result<Self> {
+        let at = |port: fn(HostPorts) -> u16| SocketAddr::from(([127, 0, 0, 1], ports.map_or(0, port)));
+        let wanted = HostEndpoints {
+            smtp: at(|ports| ports.first),
+            pop3: at(|ports| ports.first + 1),
+            submission: at(|ports| ports.others),
+            submissions: at(|ports| ports.others + 1),
+            pop3s: at(|ports| ports.others + 2),
+        };
+        let text = configuration(organisation, wanted, "");
         let sockets = Sockets::bind(&Config::parse(&text, Path::new("posta.toml"))?)?;
         let addresses = sockets.addresses();
         let of = |wanted| {
             let found = addresses.iter().find(|(protocol, _)| *protocol == wanted);
             found.map(|(_, address)| *address).context("a listener has no address")
         };
-        let (smtp, pop3) = (of(Protocol::Smtp)?, of(Protocol::Pop3)?);
-        Ok(Place { organisation, sockets, smtp, pop3 })
+        let endpoints = HostEndpoints {
+            smtp: of(Protocol::Smtp)?,
+            pop3: of(Protocol::Pop3)?,
+            submission: of(Protocol::Submission)?,
+            submissions: of(Protocol::Submissions)?,
+            pop3s: of(Protocol::Pop3s)?,
+        };
+        Ok(Place { organisation, sockets, endpoints })
     }
 
     /// Starts the host in its folder. `other` is where the other host's SMTP server is: on the real
@@ -68,19 +102,24 @@ impl Place {
         folder: &Path,
         other: (&'static Organisation, SocketAddr),
         dns: SocketAddr,
+        authority: &Authority,
         stage: &Arc<Stage>,
     ) -> anyhow::Result<DemoHost> {
-        let Place { organisation, sockets, smtp, pop3 } = self;
+        let Place { organisation, sockets, endpoints } = self;
         let folder = folder.join(organisation.name);
         posta_server::privileges::raise_file_limit();
         std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+        let names = [organisation.host, organisation.domain, "localhost", "127.0.0.1"].map(str::to_owned);
+        let (certificate, key) = authority.issue(&names)?;
+        std::fs::write(folder.join("certificate.pem"), certificate)?;
+        write_private(&folder.join("key.pem"), &key)?;
         let more = format!(
             "\n[delivery]\nidle_timeout = \"0s\"\nhost_ports = {{ \"{}\" = {} }}\n\n[dns]\nservers = [\"{dns}\"]\n",
             other.0.host,
             other.1.port()
         );
         let path = folder.join("posta.toml");
-        std::fs::write(&path, configuration(organisation, smtp, pop3, &more))
+        std::fs::write(&path, configuration(organisation, endpoints, &more))
             .with_context(|| format!("writing {}", path.display()))?;
         let world = World {
             network: Arc::new(NamedNetwork { stage: Arc::clone(stage), name: organisation.mta }),
@@ -97,7 +136,7 @@ impl Place {
         let arrival = Arc::new(Arrival::default());
         let observer = Arc::clone(&arrival);
         journal.observe(Arc::new(move |record: &Record| observer.see(record)));
-        Ok(DemoHost { organisation, folder, smtp, pop3, journal, arrival, running })
+        Ok(DemoHost { organisation, folder, endpoints, journal, arrival, running })
     }
 }
 
@@ -155,8 +194,18 @@ impl DemoHost {
     }
 }
 
+/// Writes a file that nobody else can read.
+fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
+    if path.exists() {
+        std::fs::remove_file(path)?;
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    Ok(file.write_all(text.as_bytes())?)
+}
+
 /// A `posta.toml`, so that all of the operator's commands work on the demo's hosts, too.
-fn configuration(organisation: &Organisation, smtp: SocketAddr, pop3: SocketAddr, more: &str) -> String {
+fn configuration(organisation: &Organisation, endpoints: HostEndpoints, more: &str) -> String {
+    let HostEndpoints { smtp, pop3, submission, submissions, pop3s } = endpoints;
     let mut domains = vec![organisation.domain];
     domains.extend(organisation.other_domains);
     format!(
@@ -173,6 +222,23 @@ address = \"{smtp}\"
 [[listener]]
 protocol = \"pop3\"
 address = \"{pop3}\"
+
+[[listener]]
+protocol = \"submission\"
+address = \"{submission}\"
+
+[[listener]]
+protocol = \"submissions\"
+address = \"{submissions}\"
+
+[[listener]]
+protocol = \"pop3s\"
+address = \"{pop3s}\"
+
+# Certificates of the demo's own little authority.
+[tls]
+certificates = [{{ certificate = \"certificate.pem\", key = \"key.pem\" }}]
+authorities = [\"../ca.pem\"]
 
 # Old dialogues begin with HELO alone, as RFC 821 clients could.
 [smtp]

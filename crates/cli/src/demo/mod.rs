@@ -10,9 +10,10 @@ mod stage;
 mod trip;
 
 use anyhow::Context;
-use host::{DemoHost, Place};
+use host::{DemoHost, HostPorts, Place};
 use place::{NORTH, SOUTH};
 use posta_dns::{DnsExchange, ZoneServer};
+use posta_runtime::tls::Authority;
 use stage::Stage;
 use std::{
     io::Write,
@@ -22,8 +23,8 @@ use std::{
 };
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Ports that the demo takes: SMTP and POP3 of two hosts, DNS.
-const PORTS: u16 = 5;
+/// Ports that the demo takes: SMTP and POP3 of two hosts, DNS; three more of each host.
+const PORTS: u16 = 11;
 
 /// See the module.
 #[derive(Debug, clap::Args)]
@@ -35,7 +36,8 @@ pub(crate) struct Demo {
     /// the dialogues go to standard error
     #[arg(long)]
     json: bool,
-    /// Take ports from N on (north SMTP and POP3, south SMTP and POP3, DNS); else free ones
+    /// Take ports from N on (north SMTP and POP3, south SMTP and POP3, DNS, then for north and south each
+    /// submission, submissions, POP3S); else free ones
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(u16::MAX - PORTS + 1)))]
     port_base: Option<u16>,
     /// Keep everything in this folder; else in a temporary one that goes away
@@ -49,6 +51,8 @@ pub(crate) struct Town {
     pub(crate) north: DemoHost,
     pub(crate) south: DemoHost,
     pub(crate) dns: SocketAddr,
+    /// The certificate of the authority, to be trusted by clients.
+    pub(crate) ca: PathBuf,
     dns_server: ZoneServer,
 }
 
@@ -113,8 +117,10 @@ impl Town {
             Some(port) => format!("--port-base {port} takes the ports up to {}", port + PORTS - 1),
             None => "taking free ports".into(),
         };
-        let north = Place::take(&NORTH, port_base).with_context(hint)?;
-        let south = Place::take(&SOUTH, port_base.map(|port| port + 2)).with_context(hint)?;
+        let ports =
+            |first, others| port_base.map(|port| HostPorts { first: port + first, others: port + others });
+        let north = Place::take(&NORTH, ports(0, 5)).with_context(hint)?;
+        let south = Place::take(&SOUTH, ports(2, 8)).with_context(hint)?;
         let dns_address = SocketAddr::from(([127, 0, 0, 1], port_base.map_or(0, |port| port + 4)));
         let shown = Arc::clone(&stage);
         let observer = Arc::new(move |exchange: DnsExchange| shown.dns(&exchange));
@@ -122,12 +128,15 @@ impl Town {
             .await
             .with_context(|| format!("starting the DNS server at {dns_address}"))?;
         let dns = dns_server.address();
-        let (north_smtp, south_smtp) = (north.smtp, south.smtp);
+        let (north_smtp, south_smtp) = (north.endpoints.smtp, south.endpoints.smtp);
+        let authority = Authority::new("Posta demo authority")?;
+        let ca = folder.join("ca.pem");
+        std::fs::write(&ca, authority.pem()).with_context(|| format!("writing {}", ca.display()))?;
         let (north, south) = tokio::try_join!(
-            north.start(folder, (&SOUTH, south_smtp), dns, &stage),
-            south.start(folder, (&NORTH, north_smtp), dns, &stage),
+            north.start(folder, (&SOUTH, south_smtp), dns, &authority, &stage),
+            south.start(folder, (&NORTH, north_smtp), dns, &authority, &stage),
         )?;
-        Ok(Town { stage, north, south, dns, dns_server })
+        Ok(Town { stage, north, south, dns, ca, dns_server })
     }
 
     async fn stop(self) {

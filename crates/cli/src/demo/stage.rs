@@ -7,6 +7,7 @@ use posta_dns::DnsExchange;
 use posta_message::Message;
 use posta_runtime::{Network, Stream, Transcript};
 use posta_ua::terminal::harmless_line;
+use posta_wire::TlsFacts;
 use std::{
     collections::VecDeque,
     io::{self, Write},
@@ -250,6 +251,10 @@ impl Transcript for ServerTranscript {
     }
     fn received(&self, octets: &[u8]) {
         self.hear(Speaker::Client, octets);
+    }
+    fn secured(&self, facts: &TlsFacts) {
+        let gutter = styled(FAINT, format!("{:>2}", self.number));
+        self.stage.say(&format!("{gutter}    {}", styled(FAINT, format!("(from here on inside {facts})"))));
     }
     fn closed(&self) {
         let gutter = styled(FAINT, format!("{:>2}", self.number));

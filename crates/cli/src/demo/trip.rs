@@ -51,7 +51,7 @@ async fn submit(town: &Town) -> anyhow::Result<Letter> {
     let outside = outside(town, "Alice's mail program");
     let letter = letter::write(outside.clock.timestamp(), outside.entropy.next_u64())?;
     town.south.arrival.expect(letter.message_id.as_str());
-    let outcomes = posta_ua::submit(&outside, &endpoint(town.north.smtp)?, &letter, None).await?;
+    let outcomes = posta_ua::submit(&outside, &endpoint(town.north.endpoints.smtp)?, &letter, None).await?;
     for (mailbox, outcome) in outcomes {
         if let Err(failure) = outcome {
             bail!("{} was refused: {failure:?}", mailbox);
@@ -79,7 +79,7 @@ async fn fetch(town: &Town, letter: &Letter) -> anyhow::Result<Vec<u8>> {
     let outside = outside(town, "Bob's mail program");
     let (user, secret) = (bob.address.to_owned(), Secret::new(bob.password));
     let credentials = Credentials { user, secret, method: LoginMethod::Password };
-    let endpoint = endpoint(town.south.pop3)?;
+    let endpoint = endpoint(town.south.endpoints.pop3)?;
     let mut maildrop = Maildrop::open(&outside, &endpoint, credentials, LETTER_OCTETS_MAX, None).await?;
     let listed = maildrop.list().await?;
     let mut found = None;

@@ -5,12 +5,17 @@ use crate::password::PasswordSource;
 use anyhow::{Context, bail};
 use posta_message::{HeaderText, build::NamedMailbox};
 use posta_pop3::client::{Credentials, LoginMethod};
+use posta_runtime::tls::Trust;
 use posta_ua::{
-    Account, Accounts, Endpoint, Maildrop, Outside, Protocol, limits::PASSWORD_OCTETS_MAX, parse_mailbox,
-    terminal::harmless_line,
+    Account, Accounts, Endpoint, Maildrop, Outside, Protocol, Security, limits::PASSWORD_OCTETS_MAX,
+    parse_mailbox, terminal::harmless_line,
 };
 use posta_wire::Secret;
-use std::io::{self, BufRead, IsTerminal};
+use std::{
+    io::{self, BufRead, IsTerminal},
+    path::PathBuf,
+    sync::Arc,
+};
 
 /// Ports where none is said (RFC 5321 §4.5.4.2, RFC 1939 §3).
 const SMTP_PORT: u16 = 25;
@@ -35,6 +40,12 @@ pub(crate) struct Identity {
     /// The author: `ada@north.example` or `Ada <ada@north.example>`
     #[arg(long, value_name = "ADDRESS")]
     pub(super) from: Option<String>,
+    /// How connections are protected (else by what the port says and the server offers)
+    #[arg(long, value_name = "HOW")]
+    pub(super) tls: Option<Tls>,
+    /// Authorities (a PEM file) to trust besides the system's
+    #[arg(long = "ca", value_name = "FILE")]
+    pub(super) authorities: Option<PathBuf>,
     /// Log in with APOP; the password is the shared secret then, and is never sent in the clear
     #[arg(long)]
     pub(super) apop: bool,
@@ -45,7 +56,41 @@ pub(crate) struct Identity {
     pub(super) show_dialogue: bool,
 }
 
+/// How connections are protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Tls {
+    /// By what the port says and the server offers; on this machine, not at all
+    Auto,
+    /// Not at all; a password then goes to this machine only
+    None,
+    /// By STARTTLS or STLS
+    Starttls,
+    /// From the first octet on
+    Tls,
+}
+
+impl From<Tls> for Security {
+    fn from(tls: Tls) -> Self {
+        match tls {
+            Tls::Auto => Security::Auto,
+            Tls::None => Security::None,
+            Tls::Starttls => Security::StartTls,
+            Tls::Tls => Security::Tls,
+        }
+    }
+}
+
 impl Identity {
+    /// The world, with connections protected as the flags say, or else the account.
+    pub(super) fn outside(&self) -> anyhow::Result<Outside> {
+        let account = self.account()?;
+        let stored = account.as_ref().map(|account| account.security);
+        let security = self.tls.map(Security::from).or(stored).unwrap_or_default();
+        let authorities = self.authorities.clone().or(account.and_then(|account| account.authorities));
+        let trust = Arc::new(Trust::system_and(authorities.as_slice())?);
+        Ok(Outside { trust, security, ..Outside::system() })
+    }
+
     /// The stored account, unless the flags name an endpoint and no account.
     fn account(&self) -> anyhow::Result<Option<Account>> {
         if self.account.is_none() && (self.smtp.is_some() || self.pop3.is_some()) {
@@ -89,7 +134,7 @@ impl Identity {
         let stored = account.as_ref().map(|account| account.pop3.clone());
         let endpoint = self.endpoint(&self.pop3, POP3_PORT, stored, "--pop3")?;
         let credentials = self.credentials(account.as_ref())?;
-        let outside = Outside::system();
+        let outside = self.outside()?;
         let transcript = dialogue::shown_if(self.show_dialogue, Protocol::Pop3);
         let maildrop = Maildrop::open(&outside, &endpoint, credentials, octets_max, transcript).await;
         maildrop.map_err(|error| anyhow::anyhow!("{endpoint}: {}", harmless_line(&error.to_string())))

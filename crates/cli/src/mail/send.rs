@@ -64,7 +64,7 @@ impl Send {
             bail!("to whom? Say --to ADDRESS");
         }
         let draft = Draft { body: self.body()?, ..draft };
-        let outside = Outside::system();
+        let outside = self.identity.outside()?;
         let instant = outside.clock.timestamp();
         let date = DateTime { instant, offset: TimeZone::system().to_offset(instant) };
         let letter = draft.compose(date, outside.entropy.next_u64())?;

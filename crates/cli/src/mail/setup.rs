@@ -9,12 +9,16 @@ use crate::output::{BAD, FAINT, GOOD, say, say_aside, styled};
 use anyhow::{Context, bail};
 use posta_message::build::NamedMailbox;
 use posta_pop3::client::{Credentials, LoginMethod};
+use posta_runtime::tls::Trust;
 use posta_ua::{
-    Account, Accounts, Endpoint, Maildrop, Outside, Protocol, limits, parse_mailbox, probe_submission,
-    terminal::harmless_line,
+    Account, Accounts, Endpoint, Maildrop, Outside, Protocol, Security, limits, parse_mailbox,
+    probe_submission, terminal::harmless_line,
 };
 use posta_wire::Secret;
-use std::io::{self, IsTerminal, Write};
+use std::{
+    io::{self, IsTerminal, Write},
+    sync::Arc,
+};
 
 /// Set an account up: who you are, where mail goes out and comes in
 ///
@@ -107,6 +111,9 @@ impl Setup {
             pop3: Endpoint::parse(&pop3, 110)?,
             user,
             apop: identity.apop,
+            security: identity.tls.map_or(Security::Auto, Security::from),
+            // Meant from where the command is given; kept so that it can be given from elsewhere.
+            authorities: identity.authorities.as_ref().map(std::path::absolute).transpose()?,
             password_file: None,
             password_command: self.password_command.clone(),
         })
@@ -130,7 +137,8 @@ impl Setup {
 
     /// Tries both servers; says what was found. Whether both are fine.
     async fn check(&self, account: &Account, secret: Secret) -> anyhow::Result<bool> {
-        let outside = Outside::system();
+        let trust = Arc::new(Trust::system_and(account.authorities.as_slice())?);
+        let outside = Outside { trust, security: account.security, ..Outside::system() };
         let show = self.identity.show_dialogue;
         let transcript = dialogue::shown_if(show, Protocol::Smtp);
         let smtp = probe_submission(&outside, &account.smtp, transcript.as_deref()).await;

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use posta_address::{Domain, ForwardPath};
 use posta_pop3::{apop_digest, digests_equal, server as pop3};
-use posta_runtime::{Handler, SystemClock, drive};
+use posta_runtime::{Handler, SystemClock, drive, tls::TlsEnd};
 use posta_smtp::{Reply, server as smtp};
 use posta_ua::Endpoint;
 use posta_wire::sasl::MechanismSet;
@@ -32,6 +32,9 @@ pub(crate) struct Post {
     pub(crate) retrieved: Mutex<Vec<usize>>,
     /// Offers APOP.
     pub(crate) apop: bool,
+    /// Offers STARTTLS and STLS, or with `tls_first` nothing else.
+    pub(crate) tls: Option<TlsEnd>,
+    pub(crate) tls_first: bool,
 }
 
 pub(crate) const USER: &str = "bob@south.example";
@@ -52,11 +55,17 @@ pub(crate) async fn smtp_server(post: Arc<Post>) -> Endpoint {
             let post = post.clone();
             tokio::spawn(async move {
                 let hostname = Domain::parse("mx.south.example").expect("a domain");
-                let settings = Arc::new(smtp::Settings::new(hostname));
-                let mut session = smtp::Session::new(settings.clone(), Instant::now());
+                let mut settings = smtp::Settings::new(hostname);
+                settings.extensions.starttls = post.tls.is_some();
+                let (settings, tls) = (Arc::new(settings), post.tls.clone());
+                let mut session = match post.tls_first {
+                    true => smtp::Session::new_over_tls(settings.clone(), Instant::now()),
+                    false => smtp::Session::new(settings.clone(), Instant::now()),
+                };
                 let mut handler = SmtpHandler { settings, post, open: Accepted::default() };
                 let (_running, shutdown) = tokio::sync::watch::channel(false);
-                drive(&mut session, &mut handler, &mut stream, None, &SystemClock, None, shutdown).await;
+                drive(&mut session, &mut handler, &mut stream, tls.as_ref(), &SystemClock, None, shutdown)
+                    .await;
             });
         }
     });
@@ -115,13 +124,19 @@ pub(crate) async fn pop3_server(post: Arc<Post>) -> Endpoint {
         while let Ok((mut stream, _)) = listener.accept().await {
             let post = post.clone();
             tokio::spawn(async move {
-                let settings = Arc::new(pop3::Settings::new("pop.south.example"));
+                let mut settings = pop3::Settings::new("pop.south.example");
+                settings.stls = post.tls.is_some();
+                let (settings, tls) = (Arc::new(settings), post.tls.clone());
                 let timestamp = post.apop.then(|| TIMESTAMP.to_owned());
-                let mut session = pop3::Session::new(settings, timestamp, Instant::now());
+                let mut session = match post.tls_first {
+                    true => pop3::Session::new_over_tls(settings, timestamp, Instant::now()),
+                    false => pop3::Session::new(settings, timestamp, Instant::now()),
+                };
                 let snapshot = post.messages.lock().expect("whole").clone();
                 let mut handler = Pop3Handler { post, snapshot };
                 let (_running, shutdown) = tokio::sync::watch::channel(false);
-                drive(&mut session, &mut handler, &mut stream, None, &SystemClock, None, shutdown).await;
+                drive(&mut session, &mut handler, &mut stream, tls.as_ref(), &SystemClock, None, shutdown)
+                    .await;
             });
         }
     });
