@@ -115,7 +115,12 @@ pub(crate) fn queue_settings(config: &Config, listening: &[SocketAddr]) -> posta
     settings.tls = posta_queue::TlsPolicy {
         default: delivery.tls.default.into(),
         smarthost: delivery.tls.smarthost.into(),
-        destinations: delivery.tls.destinations.iter().map(|(to, level)| (to.clone(), (*level).into())).collect(),
+        destinations: delivery
+            .tls
+            .destinations
+            .iter()
+            .map(|(to, level)| (to.clone(), (*level).into()))
+            .collect(),
         memory: delivery.tls.memory.0,
         ..posta_queue::TlsPolicy::default()
     };

@@ -19,7 +19,8 @@ use posta_dns::{DnsError, DnsResolver, Resolver};
 use posta_journal::{Journal, JournalError, LogObserver};
 use posta_queue::{Parts, Queue, TranscriptFactory};
 use posta_runtime::{
-    Clock, Entropy, Network, OsEntropy, Peers, Service, SystemClock, TcpNetwork, bind, listen, tls::{TlsError, Trust},
+    Clock, Entropy, Network, OsEntropy, Peers, Service, SystemClock, TcpNetwork, bind, listen,
+    tls::{TlsError, Trust},
 };
 use posta_store::{DirectoryChange, DomainSettings, Store, StoreError};
 use std::{

@@ -8,7 +8,7 @@ mod value;
 pub use read::ConfigError;
 pub use sample::Section;
 pub use settings::{
-    Auth, CertificateFiles, Config, Delivery, DeliveryTls, Dns, Journal, Leniency, Limits, Listener, Pop3, Protocol,
-    Relay, Setting, Smtp, Tls, TlsLevel, VerifyPolicy,
+    Auth, CertificateFiles, Config, Delivery, DeliveryTls, Dns, Journal, Leniency, Limits, Listener, Pop3,
+    Protocol, Relay, Setting, Smtp, Tls, TlsLevel, VerifyPolicy,
 };
 pub use value::{Network, Octets, Period, Route};
