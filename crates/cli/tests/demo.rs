@@ -16,6 +16,8 @@ fn once_shows_the_whole_trip() {
     let said = succeed(&folder, &["demo", "--once"], "");
     for expected in [
         "C: EHLO ",
+        "C: STARTTLS",
+        "(from here on inside TLS 1.3, TLS_",
         "C: MAIL FROM:<alice@north.example>",
         "C: RCPT TO:<bob@south.example>",
         "S: 354 ",
@@ -47,6 +49,11 @@ fn json_tells_the_endpoints_and_it_stays_up() {
     let (north, south) = (host("north.example"), host("south.example"));
     let text = |value: &serde_json::Value| value.as_str().expect("a text").to_owned();
     assert!(text(&told["dns"]).starts_with("127.0.0.1:"));
+    let ca = std::fs::read_to_string(text(&told["ca"])).expect("the authority's certificate");
+    assert!(ca.starts_with("-----BEGIN CERTIFICATE-----"), "{ca}");
+    for endpoint in ["submission", "submissions", "pop3s"] {
+        std::net::TcpStream::connect(text(&south[endpoint])).expect(endpoint);
+    }
 
     for account in told["accounts"].as_array().expect("accounts") {
         let address = text(&account["address"]);
@@ -104,10 +111,10 @@ fn what_it_proposes_works_as_it_stands() {
 
 #[test]
 fn ports_can_be_chosen() {
-    // Five free ports in a row, most probably; if somebody takes one meanwhile, others are tried.
-    let told = wait_for("five free ports", || {
+    // Eleven free ports in a row, most probably; if somebody takes one meanwhile, others are tried.
+    let told = wait_for("eleven free ports", || {
         let base = std::net::TcpListener::bind("127.0.0.1:0").ok()?.local_addr().ok()?.port();
-        let base = base.min(u16::MAX - 5);
+        let base = base.min(u16::MAX - 11);
         let arguments = ["demo", "--once", "--json", "--port-base", &base.to_string()];
         let output = posta().args(arguments).stderr(Stdio::null()).output().expect("runs");
         output.status.success().then(|| (base, String::from_utf8(output.stdout).expect("UTF-8")))
@@ -118,6 +125,8 @@ fn ports_can_be_chosen() {
     assert_eq!(told["hosts"][0]["smtp"], format!("127.0.0.1:{base}"));
     assert_eq!(told["hosts"][1]["pop3"], format!("127.0.0.1:{}", base + 3));
     assert_eq!(told["dns"], format!("127.0.0.1:{}", base + 4));
+    assert_eq!(told["hosts"][0]["submission"], format!("127.0.0.1:{}", base + 5));
+    assert_eq!(told["hosts"][1]["pop3s"], format!("127.0.0.1:{}", base + 10));
 }
 
 #[test]

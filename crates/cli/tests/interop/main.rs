@@ -10,3 +10,4 @@ mod lab;
 mod large;
 mod postfix;
 mod protocol;
+mod tls;
