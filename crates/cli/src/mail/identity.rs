@@ -66,7 +66,8 @@ pub(crate) enum Tls {
     /// By STARTTLS or STLS
     Starttls,
     /// From the first octet on
-    Tls,
+    #[value(name = "tls")]
+    First,
 }
 
 impl From<Tls> for Security {
@@ -75,7 +76,7 @@ impl From<Tls> for Security {
             Tls::Auto => Security::Auto,
             Tls::None => Security::None,
             Tls::Starttls => Security::StartTls,
-            Tls::Tls => Security::Tls,
+            Tls::First => Security::Tls,
         }
     }
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use jiff::tz::TimeZone;
 use posta_message::{DateTime, build::NamedMailbox};
 use posta_ua::{
-    Attachment, Draft, Letter, Outcomes, Outside, Protocol, describe_outcome, parse_mailboxes, submit,
+    Attachment, Draft, Letter, Outcomes, Protocol, describe_outcome, parse_mailboxes, submit,
     terminal::harmless_line,
 };
 use std::{
