@@ -3,7 +3,7 @@
 use crate::sasl::ChannelBindings;
 use std::fmt;
 
-/// A protocol version of TLS. Older ones are not spoken (RFC 8996, RFC 8997).
+/// A protocol version of TLS. Older ones are not spoken (RFC 8996).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TlsVersion {
     /// RFC 5246.

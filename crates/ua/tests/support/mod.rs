@@ -1,5 +1,7 @@
 //! Simple servers in this process, made of the protocols' own server sessions, on loopback ports.
 
+#![allow(dead_code, reason = "each test uses its part")]
+
 use async_trait::async_trait;
 use posta_address::{Domain, ForwardPath};
 use posta_pop3::{apop_digest, digests_equal, server as pop3};
