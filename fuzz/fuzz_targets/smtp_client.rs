@@ -90,6 +90,7 @@ impl Driver<Session> for Sender {
     fn answer(&mut self, question: Question) -> Answer {
         match question {
             Question::Next => self.next(),
+            Question::Authenticate(_) => Answer::Unidentified,
             Question::Content => {
                 let rest = &self.content().0.as_bytes()[self.offset..];
                 if rest.is_empty() {

@@ -14,7 +14,10 @@ use async_trait::async_trait;
 use posta_journal::Event as JournalEvent;
 use posta_runtime::Handler;
 use posta_smtp::client::{Answer, Event, Failure, Fault, Question, RecipientOutcome, Session, Stage, TlsUse};
-use posta_wire::TlsFacts;
+use posta_wire::{
+    TlsFacts,
+    sasl::{self, MechanismSet, limits::RANDOM_OCTETS},
+};
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -105,6 +108,28 @@ impl Connection {
             None => return,
         };
         self.shared.note_security(job, &self.peer, tls, detail);
+    }
+
+    /// Proves who we are by the strongest mechanism that is safe here.
+    fn identify(&self, offered: MechanismSet) -> Answer {
+        let Some(credentials) = self.active.settings.credentials(&self.destination) else {
+            return Answer::NoExchange("there are no credentials for this host".to_owned());
+        };
+        let mut random = [0; RANDOM_OCTETS];
+        self.shared.entropy.fill(&mut random);
+        let secured = self.secured.as_ref();
+        let context = sasl::client::Context {
+            offered: offered.iter().collect(),
+            // A password goes to nobody but the host that has proven to be the smarthost.
+            confidential: secured.is_some_and(|facts| facts.is_verified())
+                || self.peer.remote.ip().is_loopback(),
+            bindings: secured.map(|facts| facts.bindings.clone()).unwrap_or_default(),
+            random,
+        };
+        match sasl::client::Exchange::strongest(credentials, &context) {
+            Ok(exchange) => Answer::Exchange(Box::new(exchange)),
+            Err(reason) => Answer::NoExchange(reason.to_string()),
+        }
     }
 
     async fn begin(&mut self) -> Answer {
@@ -246,6 +271,7 @@ impl Handler<Session> for Connection {
         match question {
             Question::Next => self.begin().await,
             Question::Content => self.content().await,
+            Question::Authenticate(offered) => self.identify(offered),
         }
     }
 

@@ -402,8 +402,10 @@ struct Ended {
 async fn converse(shared: &Arc<Shared>, mut connection: Connection, mut stream: Box<dyn Stream>) -> Ended {
     let transcript = shared.transcript(&connection.peer);
     let mut client = connection.active.client.clone();
-    if connection.plan.tls != client.tls {
-        client = Arc::new((*client).clone().with_tls(connection.plan.tls));
+    let authenticates = connection.active.settings.credentials(&connection.destination).is_some();
+    if connection.plan.tls != client.tls || authenticates {
+        let settings = (*client).clone().with_tls(connection.plan.tls);
+        client = Arc::new(posta_smtp::client::Settings { authenticates, ..settings });
     }
     let tls = connection.plan.end(&connection.active.settings.tls.trust, &connection.peer);
     let mut session = Session::new(client, shared.clock.now());

@@ -101,10 +101,13 @@ impl Obstacle {
             Obstacle::Unreachable { .. } => true,
             Obstacle::Session(failure) => match (&failure.fault, failure.stage) {
                 (Fault::ContentUnreadable | Fault::ContentMalformed, _) => false,
-                (Fault::Refused(_), Stage::Greeting | Stage::Hello | Stage::StartTls) => true,
+                (
+                    Fault::Refused(_),
+                    Stage::Greeting | Stage::Hello | Stage::StartTls | Stage::Authentication,
+                ) => true,
                 (Fault::Refused(reply), _) => !reply.is_permanent(),
                 (Fault::ConnectionLost | Fault::TimedOut | Fault::BadReply(_), _) => true,
-                (Fault::TlsMissing | Fault::Tls(_), _) => true,
+                (Fault::TlsMissing | Fault::Tls(_) | Fault::Authentication(_), _) => true,
                 // Another exchange may offer what this one lacks.
                 (Fault::ExtensionMissing(_) | Fault::TooLarge { .. }, _) => true,
             },
@@ -123,8 +126,10 @@ impl Obstacle {
             Obstacle::Route(error) => error.is_transient(),
             Obstacle::Unreachable { .. } => true,
             Obstacle::Session(failure) => {
-                matches!(failure.stage, Stage::Greeting | Stage::Hello | Stage::StartTls)
-                    && failure.is_transient()
+                matches!(
+                    failure.stage,
+                    Stage::Greeting | Stage::Hello | Stage::StartTls | Stage::Authentication
+                ) && failure.is_transient()
             }
             _ => false,
         }
@@ -197,6 +202,9 @@ fn session_status(failure: &Failure) -> EnhancedStatus {
         Fault::TlsMissing => EnhancedStatus::new(4, 7, 4),
         // 7.5: cryptographic failure.
         Fault::Tls(_) => EnhancedStatus::new(4, 7, 5),
+        // X.7.0, and transient: the message is not to blame for our password.
+        Fault::Authentication(_) => EnhancedStatus::new(4, 7, 0),
+        Fault::Refused(_) if failure.stage == Stage::Authentication => EnhancedStatus::new(4, 7, 0),
         Fault::Refused(reply) => {
             let class = if reply.is_permanent() { 5 } else { 4 };
             let own = reply.enhanced.filter(|status| status.class == class);
@@ -220,6 +228,7 @@ fn session_words(failure: &Failure) -> String {
         Stage::Greeting => "the greeting",
         Stage::Hello => "EHLO",
         Stage::StartTls => "STARTTLS",
+        Stage::Authentication => "AUTH",
         Stage::Mail => "MAIL",
         Stage::Recipient => "RCPT",
         Stage::Data => "DATA",
@@ -234,6 +243,7 @@ fn session_words(failure: &Failure) -> String {
             "the host does not offer STARTTLS, and nothing is sent to it in the clear".to_owned()
         }
         Fault::Tls(failure) => bounded(&failure.to_string()),
+        Fault::Authentication(why) => bounded(why),
         Fault::BadReply(line) => bounded(&format!("a reply to {stage} that is no SMTP: {line}")),
         Fault::ExtensionMissing("SMTPUTF8") => {
             "the message has internationalized addresses or headers, and the host does not offer SMTPUTF8"

@@ -9,6 +9,7 @@ use crate::{
 use posta_address::{AddressLiteral, Domain, Host, LocalPart, Mailbox};
 use posta_dns::{OwnHosts, Ports};
 use posta_smtp::client::TimeLimits;
+use posta_wire::sasl::client::Credentials;
 use std::{collections::BTreeMap, fmt, net::IpAddr, str::FromStr, time::Duration};
 use thiserror::Error;
 
@@ -82,6 +83,8 @@ pub struct Settings {
     pub ports: Ports,
     /// Everything goes there, except what has a static route.
     pub smarthost: Option<NextHop>,
+    /// What we prove ourselves with to the smarthost; nobody else is shown it.
+    pub smarthost_credentials: Option<Credentials>,
     /// Mail for these domains goes to these hosts.
     pub static_routes: BTreeMap<Domain, NextHop>,
     /// When to try again, and when to give up.
@@ -110,6 +113,7 @@ impl Settings {
             hostname,
             ports: Ports::default(),
             smarthost: None,
+            smarthost_credentials: None,
             static_routes: BTreeMap::new(),
             retry: RetrySettings::default(),
             concurrency: Concurrency::default(),
@@ -119,6 +123,13 @@ impl Settings {
             tls: TlsPolicy::default(),
             time_limits: TimeLimits::default(),
         }
+    }
+
+    /// What we prove ourselves with at a destination.
+    pub(crate) fn credentials(&self, destination: &Destination) -> Option<&Credentials> {
+        let is_smarthost =
+            matches!(destination, Destination::Fixed(hop) if Some(hop) == self.smarthost.as_ref());
+        self.smarthost_credentials.as_ref().filter(|_| is_smarthost)
     }
 
     /// Where a recipient's mail goes: static route, smarthost, or its own domain's hosts.

@@ -9,7 +9,7 @@ use posta_journal::Journal;
 use posta_queue::Queue;
 use posta_runtime::{Clock, Entropy, PeerLimits, Peers, Transcript, tls::TlsEnd};
 use posta_store::Store;
-use posta_wire::sasl::server::DecoyKey;
+use posta_wire::sasl::{client::Credentials, server::DecoyKey};
 use std::{
     net::SocketAddr,
     sync::{
@@ -101,6 +101,11 @@ pub(crate) fn queue_settings(config: &Config, listening: &[SocketAddr]) -> posta
     settings.ports.default = delivery.port;
     settings.ports.by_host = delivery.host_ports.clone();
     settings.smarthost = delivery.smarthost.as_ref().map(|route| route.0.clone());
+    settings.smarthost_credentials = delivery
+        .smarthost_user
+        .clone()
+        .zip(config.smarthost_password.clone())
+        .map(|(authcid, password)| Credentials::Password { authcid, authzid: None, password });
     settings.static_routes =
         delivery.routes.iter().map(|(domain, route)| (domain.clone(), route.0.clone())).collect();
     settings.retry.pauses = delivery.retry_after.iter().map(|pause| pause.0).collect();

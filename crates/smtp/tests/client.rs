@@ -72,6 +72,7 @@ impl Run {
                 Output::Send(octets) => self.sent.extend_from_slice(&octets),
                 Output::Event(event) => self.events.push_back(event),
                 Output::Close => self.closed = true,
+                Output::Ask(Question::Authenticate(_)) => panic!("no AUTH was wanted"),
                 Output::Ask(Question::Next) => {
                     let answer = match self.letters.pop_front() {
                         None => Answer::Quit,

@@ -356,6 +356,7 @@ impl Talk {
                 Output::Event(client::Event::Done(outcomes)) => self.outcomes = Some(outcomes),
                 Output::Event(_) => {}
                 Output::Close => self.closed = true,
+                Output::Ask(client::Question::Authenticate(_)) => panic!("no AUTH was wanted"),
                 Output::Ask(client::Question::Next) => {
                     let answer = match self.letter.take() {
                         Some((transaction, chunks)) => {
@@ -540,6 +541,7 @@ proptest! {
                     }
                     Output::Event(_) => {}
                     Output::Close => closed = true,
+                    Output::Ask(client::Question::Authenticate(_)) => panic!("no AUTH was wanted"),
                     Output::Ask(client::Question::Next) => {
                         begun += 1;
                         session.handle_answer(client::Answer::Transaction(client::Transaction {

@@ -89,6 +89,7 @@ pub fn describe_smtp(failure: &smtp::Failure) -> String {
         Stage::Greeting => "when we connected",
         Stage::Hello => "to our greeting",
         Stage::StartTls => "to STARTTLS",
+        Stage::Authentication => "to the login",
         Stage::Mail => "to the sender",
         Stage::Recipient => "to the recipient",
         Stage::Data => "to DATA",
@@ -107,6 +108,7 @@ pub fn describe_smtp(failure: &smtp::Failure) -> String {
         Fault::TimedOut => "the server gave no answer in time".to_owned(),
         Fault::TlsMissing => "the server offers no TLS, and nothing is said without it".to_owned(),
         Fault::Tls(failure) => format!("no secure connection: {failure}"),
+        Fault::Authentication(why) => format!("cannot log in: {why}"),
         Fault::BadReply(words) => format!("the server does not speak SMTP: {words}"),
         Fault::ExtensionMissing(name) => format!("the letter needs {name}, which the server does not offer"),
         Fault::TooLarge { limit_octets } => {

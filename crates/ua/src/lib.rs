@@ -32,4 +32,4 @@ pub use maildrop::{Listed, Maildrop};
 pub use outside::{Hosts, Outside, SystemHosts};
 pub use reading::{AttachmentView, Summary, View};
 pub use security::Security;
-pub use submit::{Outcomes, probe_submission, submit};
+pub use submit::{Login, Outcomes, probe_submission, submit, submit_as};

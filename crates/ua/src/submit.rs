@@ -7,6 +7,14 @@ use posta_runtime::{Driven, Handler, Transcript, drive};
 use posta_smtp::client::{
     Answer, Event, Failure, Question, Recipient, RecipientOutcome, Requests, Session, Settings, Transaction,
 };
+use posta_wire::{
+    Secret, TlsFacts,
+    sasl::{
+        Mechanism, MechanismSet,
+        client::{Context, Credentials, Exchange},
+        limits::RANDOM_OCTETS,
+    },
+};
 use std::{net::SocketAddr, sync::Arc};
 
 /// Recipients of one transaction: what every server must take (RFC 5321 §4.5.3.1.8).
@@ -15,11 +23,64 @@ const RECIPIENTS_PER_TRANSACTION: usize = 100;
 /// What the server said for each recipient, in the order of the letter's.
 pub type Outcomes = Vec<(Mailbox, RecipientOutcome)>;
 
+/// Who we are to a submission server.
+#[derive(Debug, Clone)]
+pub struct Login {
+    /// The name.
+    pub user: String,
+    /// The password.
+    pub password: Secret,
+    /// It is APOP's shared secret and not the password: then only CRAM-MD5 can be used.
+    pub is_shared_secret: bool,
+}
+
+impl Login {
+    /// By the strongest mechanism of those that are safe on this connection.
+    fn begin(
+        &self,
+        outside: &Outside,
+        remote: SocketAddr,
+        tls: Option<&TlsFacts>,
+        offered: MechanismSet,
+    ) -> Answer {
+        if offered.is_empty() {
+            // Who needs no login offers none; who needs one says so at MAIL.
+            return Answer::Unidentified;
+        }
+        let usable = |mechanism: &Mechanism| !self.is_shared_secret || *mechanism == Mechanism::CramMd5;
+        let mut random = [0; RANDOM_OCTETS];
+        outside.entropy.fill(&mut random);
+        let context = Context {
+            offered: offered.iter().filter(usable).collect(),
+            confidential: tls.is_some_and(TlsFacts::is_verified) || remote.ip().is_loopback(),
+            bindings: tls.map(|facts| facts.bindings.clone()).unwrap_or_default(),
+            random,
+        };
+        let (authcid, password) = (self.user.clone(), self.password.clone());
+        let credentials = Credentials::Password { authcid, authzid: None, password };
+        match Exchange::strongest(&credentials, &context) {
+            Ok(exchange) => Answer::Exchange(Box::new(exchange)),
+            Err(reason) => Answer::NoExchange(reason.to_string()),
+        }
+    }
+}
+
 /// Submits the letter. An error means that nobody got it; else each recipient has its own outcome.
 pub async fn submit(
     outside: &Outside,
     endpoint: &Endpoint,
     letter: &Letter,
+    transcript: Option<&dyn Transcript>,
+) -> Result<Outcomes, SubmitError> {
+    submit_as(outside, endpoint, letter, None, transcript).await
+}
+
+/// The same as somebody, where the server offers a login.
+pub async fn submit_as(
+    outside: &Outside,
+    endpoint: &Endpoint,
+    letter: &Letter,
+    login: Option<&Login>,
     transcript: Option<&dyn Transcript>,
 ) -> Result<Outcomes, SubmitError> {
     if letter.recipients.is_empty() {
@@ -28,9 +89,20 @@ pub async fn submit(
     let (mut stream, remote) = outside.connect(endpoint).await?;
     let protection = outside.security.protection(endpoint, remote);
     let tls = protection.end(outside, endpoint, remote);
-    let settings = Arc::new(Settings::new(own_name(outside, remote)).with_tls(protection.tls));
+    let settings = Settings::new(own_name(outside, remote)).with_tls(protection.tls);
+    let settings = Arc::new(Settings { authenticates: login.is_some(), ..settings });
     let mut session = Session::new(settings, outside.clock.now());
-    let mut sender = Sender { letter, begun: 0, offset: 0, outcomes: Vec::new(), failure: None };
+    let mut sender = Sender {
+        outside,
+        login,
+        remote,
+        tls: None,
+        letter,
+        begun: 0,
+        offset: 0,
+        outcomes: Vec::new(),
+        failure: None,
+    };
     let (_running, shutdown) = tokio::sync::watch::channel(false);
     let driven =
         drive(&mut session, &mut sender, &mut *stream, tls.as_ref(), &*outside.clock, transcript, shutdown)
@@ -79,6 +151,10 @@ fn broken(driven: Driven) -> String {
 
 /// Sends one letter, in as many transactions as its recipients need.
 struct Sender<'l> {
+    outside: &'l Outside,
+    login: Option<&'l Login>,
+    remote: SocketAddr,
+    tls: Option<Arc<TlsFacts>>,
     letter: &'l Letter,
     /// Recipients of the transactions begun so far.
     begun: usize,
@@ -140,12 +216,17 @@ impl Handler<Session> for Sender<'_> {
         match question {
             Question::Next => self.next_transaction(),
             Question::Content => self.next_piece(),
+            Question::Authenticate(offered) => match self.login {
+                Some(login) => login.begin(self.outside, self.remote, self.tls.as_deref(), offered),
+                None => Answer::Unidentified,
+            },
         }
     }
 
     async fn event(&mut self, event: Event) {
         match event {
-            Event::Secured(_) | Event::Ready { .. } => {}
+            Event::Secured(facts) => self.tls = Some(facts),
+            Event::Ready { .. } => {}
             Event::Done(outcomes) => self.outcomes.extend(outcomes),
             Event::Failed(failure) => self.failure = Some(failure),
         }

@@ -7,7 +7,7 @@ use posta_message::{HeaderText, build::NamedMailbox};
 use posta_pop3::client::{Credentials, LoginMethod};
 use posta_runtime::tls::Trust;
 use posta_ua::{
-    Account, Accounts, Endpoint, Maildrop, Outside, Protocol, Security, limits::PASSWORD_OCTETS_MAX,
+    Account, Accounts, Endpoint, Login, Maildrop, Outside, Protocol, Security, limits::PASSWORD_OCTETS_MAX,
     parse_mailbox, terminal::harmless_line,
 };
 use posta_wire::Secret;
@@ -139,6 +139,20 @@ impl Identity {
         let transcript = dialogue::shown_if(self.show_dialogue, Protocol::Pop3);
         let maildrop = Maildrop::open(&outside, &endpoint, credentials, octets_max, transcript).await;
         maildrop.map_err(|error| anyhow::anyhow!("{endpoint}: {}", harmless_line(&error.to_string())))
+    }
+
+    /// Who sends, where the server asks: only what is known without asking the user.
+    pub(super) fn login(&self) -> anyhow::Result<Option<Login>> {
+        let account = self.account()?;
+        let is_stored = account
+            .as_ref()
+            .is_some_and(|account| account.password_command.is_some() || account.password_file.is_some());
+        if !is_given(&self.password) && !is_stored {
+            return Ok(None);
+        }
+        let Credentials { user, secret, method } = self.credentials(account.as_ref())?;
+        let is_shared_secret = method == LoginMethod::Apop;
+        Ok(Some(Login { user, password: secret, is_shared_secret }))
     }
 
     fn credentials(&self, account: Option<&Account>) -> anyhow::Result<Credentials> {

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use jiff::tz::TimeZone;
 use posta_message::{DateTime, build::NamedMailbox};
 use posta_ua::{
-    Attachment, Draft, Letter, Outcomes, Protocol, describe_outcome, parse_mailboxes, submit,
+    Attachment, Draft, Letter, Outcomes, Protocol, describe_outcome, parse_mailboxes, submit_as,
     terminal::harmless_line,
 };
 use std::{
@@ -69,7 +69,8 @@ impl Send {
         let date = DateTime { instant, offset: TimeZone::system().to_offset(instant) };
         let letter = draft.compose(date, outside.entropy.next_u64())?;
         let transcript = dialogue::shown_if(self.identity.show_dialogue, Protocol::Smtp);
-        let submitted = submit(&outside, &endpoint, &letter, transcript.as_deref()).await;
+        let login = self.identity.login()?;
+        let submitted = submit_as(&outside, &endpoint, &letter, login.as_ref(), transcript.as_deref()).await;
         let outcomes = submitted.map_err(|error| {
             anyhow::anyhow!("nothing was sent: {endpoint}: {}", harmless_line(&error.to_string()))
         })?;

@@ -1,6 +1,7 @@
 //! Reading `posta.toml`: what is unknown or wrong is refused, with its place and what is expected.
 
-use super::{Config, Period};
+use super::{Config, Delivery, Period};
+use posta_wire::Secret;
 use std::{
     fmt,
     ops::Range,
@@ -54,6 +55,7 @@ impl Config {
                 *file = folder.join(&*file);
             }
         }
+        config.smarthost_password = read_password(&mut config.delivery, path)?;
         Ok(config)
     }
 
@@ -71,6 +73,23 @@ impl Config {
             Some(Complaint { key, message }) => Err(at(span_of(text, key), message)),
             None => Ok(config),
         }
+    }
+}
+
+/// The first line of the smarthost's password file.
+fn read_password(delivery: &mut Delivery, path: &Path) -> Result<Option<Secret>, ConfigError> {
+    let Some(file) = &mut delivery.smarthost_password_file else { return Ok(None) };
+    if file.is_relative()
+        && let Some(folder) = path.parent()
+    {
+        *file = folder.join(&*file);
+    }
+    let refused = |message: String| ConfigError { path: path.to_owned(), place: None, message };
+    let text = std::fs::read_to_string(&*file)
+        .map_err(|error| refused(format!("`smarthost_password_file`: {}: {error}", file.display())))?;
+    match text.lines().next() {
+        Some(password) if !password.is_empty() => Ok(Some(Secret::new(password))),
+        _ => Err(refused(format!("`smarthost_password_file`: {} has no first line", file.display()))),
     }
 }
 
@@ -107,10 +126,18 @@ fn complaints(config: &Config) -> impl Iterator<Item = Complaint> + use<> {
         key: ("delivery", "retry_after"),
         message: "`retry_after` is empty; expected at least one pause, like [\"30m\"]".into(),
     });
+    let unpaired =
+        (delivery.smarthost_user.is_some() != delivery.smarthost_password_file.is_some()).then(|| {
+            Complaint {
+                key: ("delivery", "smarthost_user"),
+                message: "`smarthost_user` and `smarthost_password_file` come together".into(),
+            }
+        });
     let quick = Period::secs(1);
     [
         duplicate,
         no_pause,
+        unpaired,
         at_least("smtp", "command_timeout", smtp.command_timeout, quick, "RFC 5321 §4.5.3.2.7 asks for 5m"),
         at_least("smtp", "content_timeout", smtp.content_timeout, quick, "RFC 5321 §4.5.3.2.5 asks for 3m"),
         at_least("pop3", "idle_timeout", config.pop3.idle_timeout, Period::minutes(10), "RFC 1939 §3"),
@@ -195,6 +222,10 @@ mod tests {
             ("[[listener]]\nprotocol = \"smtp\"", "posta.toml:3:1: missing field `address`"),
             ("domains = [\"a..b\"]", "posta.toml:3:11: bad domain: [\"a..b\"]"),
             ("[delivery]\nsmarthost = \"a b\"", "posta.toml:4:13: `a b` is no next host: expected host:port"),
+            (
+                "[delivery]\nsmarthost_user = \"me\"",
+                "posta.toml:4:1: `smarthost_user` and `smarthost_password_file` come together",
+            ),
             ("[delivery]\nretry_after = []", "posta.toml:4:1: `retry_after` is empty"),
             ("[limits]\nconnections = 0", "posta.toml:4:1: `connections` is 0; expected 1 or more"),
             ("domains = [", "posta.toml:3:12: "),

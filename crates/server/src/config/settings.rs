@@ -3,6 +3,7 @@
 
 use super::{Network, Octets, Period, Route};
 use posta_address::{Domain, Mailbox};
+use posta_wire::Secret;
 use serde::Deserialize;
 use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf};
 
@@ -42,7 +43,7 @@ macro_rules! to_toml_bare {
         }
     )*};
 }
-to_toml_quoted!(Octets, Period, Network, Route, SocketAddr, VerifyPolicy, Leniency, TlsLevel);
+to_toml_quoted!(String, Octets, Period, Network, Route, SocketAddr, VerifyPolicy, Leniency, TlsLevel);
 impl ToToml for PathBuf {
     fn to_toml(&self) -> Option<String> {
         Some(format!("{:?}", self.display().to_string()))
@@ -215,6 +216,11 @@ section! {
         host_ports: BTreeMap<Domain, u16> = BTreeMap::new(),
         /// Send everything through this host, like "smarthost.example:587".
         smarthost: Option<Route> = None,
+        /// The name to log in to it with (RFC 4954); then nothing is sent to it otherwise.
+        smarthost_user: Option<String> = None,
+        /// The file with the password, on its first line. It is shown only inside verified TLS, or on this
+        /// machine.
+        smarthost_password_file: Option<PathBuf> = None,
         /// Hosts for single domains, in place of the DNS: { "south.example" = "10.0.0.7:25" }.
         routes: BTreeMap<Domain, Route> = BTreeMap::new(),
         /// Pauses between attempts; the last one repeats (RFC 5321 §4.5.4.1: at least 30m in general, but
@@ -451,6 +457,9 @@ pub struct Config {
     /// Group to become; by default the user's own.
     #[serde(default)]
     pub group: Option<String>,
+    /// What stands in `delivery.smarthost_password_file`.
+    #[serde(skip)]
+    pub smarthost_password: Option<Secret>,
     /// The file it came from.
     #[serde(skip)]
     pub source: Option<PathBuf>,
@@ -496,6 +505,7 @@ impl Config {
             postmaster: None,
             user: None,
             group: None,
+            smarthost_password: None,
             source: None,
             listeners: Vec::new(),
             relay: Relay::default(),

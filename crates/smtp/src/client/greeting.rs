@@ -53,7 +53,11 @@ impl Session {
 
     pub(super) fn ready(&mut self, extensions: Vec<String>, now: Instant) {
         self.report(Event::Ready { host: self.host.clone(), extensions });
-        self.choose(now);
+        if self.settings.authenticates {
+            self.identify();
+        } else {
+            self.choose(now);
+        }
     }
 
     /// The host wants nothing of us: say so at once, and take leave properly unless it is closing

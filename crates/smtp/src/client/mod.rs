@@ -2,6 +2,7 @@
 //!
 //! Its files mirror those of [`server`](crate::server).
 
+mod authentication;
 mod content;
 mod envelope;
 mod greeting;

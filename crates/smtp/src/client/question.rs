@@ -3,7 +3,10 @@
 use crate::{RecipientParameters, Reply};
 use bytes::Bytes;
 use posta_address::{ForwardPath, ReversePath};
-use posta_wire::{ContentFacts, EnvelopeId, ReturnedPart, TlsFacts, TlsFailure};
+use posta_wire::{
+    ContentFacts, EnvelopeId, ReturnedPart, TlsFacts, TlsFailure,
+    sasl::{self, MechanismSet},
+};
 use std::sync::Arc;
 
 /// A message to be sent to several recipients in one go.
@@ -54,6 +57,9 @@ pub enum Question {
     /// Ready for a transaction (after EHLO, and after each transaction): answer with
     /// [`Answer::Transaction`] or [`Answer::Quit`].
     Next,
+    /// Who are we? Asked after EHLO where the settings say so, with the mechanisms that the host offers
+    /// (perhaps none): [`Answer::Exchange`] or [`Answer::NoExchange`].
+    Authenticate(MechanismSet),
     /// The next piece of the content: [`Answer::Chunk`] or [`Answer::EndOfContent`], or
     /// [`Answer::ContentFailed`] when it can't be read (the connection is then dropped, so that
     /// nothing half is taken for whole).
@@ -61,12 +67,18 @@ pub enum Question {
 }
 
 /// An answer to a [`Question`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Answer {
     /// Send this.
     Transaction(Transaction),
     /// Nothing more: QUIT.
     Quit,
+    /// The exchange, its command not yet taken.
+    Exchange(Box<sasl::client::Exchange>),
+    /// Why there can be none; the session ends.
+    NoExchange(String),
+    /// Nothing needs to be proven: go on without.
+    Unidentified,
     /// A piece of the content in wire form, not dot-stuffed.
     Chunk(Bytes),
     /// That was all of it.
@@ -84,6 +96,8 @@ pub enum Stage {
     Hello,
     /// STARTTLS and the handshake.
     StartTls,
+    /// AUTH.
+    Authentication,
     /// MAIL.
     Mail,
     /// RCPT.
@@ -109,6 +123,9 @@ pub enum Fault {
     TlsMissing,
     /// The TLS handshake failed. Transient: nothing was said.
     Tls(TlsFailure),
+    /// We could not prove who we are, or the server could not prove that it knows us. Transient: it is
+    /// not the message's fault.
+    Authentication(String),
     /// The peer's reply was no SMTP. Transient.
     BadReply(String),
     /// The message needs what the peer does not offer (named). Permanent at this host.
@@ -140,12 +157,14 @@ impl Failure {
     pub fn is_transient(&self) -> bool {
         match &self.fault {
             // Whoever is on the way could say no for good: that must not be what makes mail fail for good.
-            Fault::Refused(_) if self.stage == Stage::StartTls => true,
+            // And what is wrong with our password is not the message's fault.
+            Fault::Refused(_) if matches!(self.stage, Stage::StartTls | Stage::Authentication) => true,
             Fault::Refused(reply) => !reply.is_permanent(),
             Fault::ConnectionLost
             | Fault::TimedOut
             | Fault::TlsMissing
             | Fault::Tls(_)
+            | Fault::Authentication(_)
             | Fault::BadReply(_)
             | Fault::ContentUnreadable => true,
             Fault::ExtensionMissing(_) | Fault::TooLarge { .. } | Fault::ContentMalformed => false,

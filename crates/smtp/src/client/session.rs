@@ -9,7 +9,7 @@ use crate::{
     limits::{CLOSING_TIMEOUT, PEER_REPLY_LINE_OCTETS_MAX},
 };
 use bytes::Bytes;
-use posta_wire::{Conversation, Line, LineReader, Output, TlsFacts, TlsFailure};
+use posta_wire::{Conversation, Line, LineReader, Output, TlsFacts, TlsFailure, sasl};
 use std::{
     collections::VecDeque,
     sync::Arc,
@@ -32,7 +32,7 @@ pub struct Session {
     /// The server still has the remains of a transaction: RSET before the next.
     pub(super) reset_needed: bool,
     asked: bool,
-    lines: LineReader,
+    pub(super) lines: LineReader,
     reply: ReplyAssembler,
     outputs: VecDeque<Output<Question, Event>>,
     peer_closed: bool,
@@ -66,6 +66,15 @@ pub(super) enum State {
     Securing {
         /// Whether the greeting came before.
         greeted: bool,
+    },
+    /// [`Question::Authenticate`] is open.
+    Identifying,
+    /// AUTH is going on (RFC 4954).
+    Authenticating {
+        /// What we say.
+        exchange: Box<sasl::client::Exchange>,
+        /// We have given up, and wait for the server's verdict.
+        cancelled: bool,
     },
     /// [`Question::Next`] is open.
     Choosing,
@@ -170,6 +179,9 @@ impl Session {
             State::StartTls { .. } | State::Securing { .. } => {
                 self.report(Event::Failed(Failure { stage: Stage::StartTls, fault }));
             }
+            State::Identifying | State::Authenticating { .. } => {
+                self.report(Event::Failed(Failure { stage: Stage::Authentication, fault }));
+            }
             State::Envelope(delivery) => {
                 let stage = delivery.stage();
                 self.report(delivery.done(Err(Failure { stage, fault })));
@@ -231,13 +243,18 @@ impl Session {
             State::Ehlo => self.ehlo_replied(reply, now),
             State::Helo => self.helo_replied(reply, now),
             State::StartTls { .. } => self.starttls_replied(reply, now),
+            State::Authenticating { .. } => self.authentication_replied(reply, now),
             State::Envelope(_) => self.envelope_replied(reply, now),
             State::Withdrawing(_) => self.withdrawn(reply, now),
             State::EndOfData(_) => self.end_of_data_replied(reply, now),
             // Whatever it says, we are leaving.
             State::Quitting => self.end(),
             // No input is taken while a question is open.
-            State::Securing { .. } | State::Choosing | State::Content(_) | State::Ended => {}
+            State::Securing { .. }
+            | State::Identifying
+            | State::Choosing
+            | State::Content(_)
+            | State::Ended => {}
         }
     }
 
@@ -267,6 +284,9 @@ impl Conversation for Session {
         debug_assert!(self.asked, "an answer without a question");
         self.asked = false;
         match (answer, &self.state) {
+            (Answer::Exchange(exchange), State::Identifying) => self.begin_exchange(exchange, now),
+            (Answer::Unidentified, State::Identifying) => self.choose(now),
+            (Answer::NoExchange(why), State::Identifying) => self.unidentified(why, now),
             (Answer::Transaction(transaction), State::Choosing) => self.begin(transaction, now),
             (Answer::Quit, State::Choosing) => self.quit(now),
             (Answer::Chunk(chunk), State::Content(_)) => self.send_chunk(chunk, now),

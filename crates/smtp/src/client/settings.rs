@@ -11,6 +11,8 @@ pub struct Settings {
     pub hostname: Host,
     /// Whether to speak inside TLS.
     pub tls: TlsUse,
+    /// Whether to prove who we are (RFC 4954), and to say nothing where that is not possible.
+    pub authenticates: bool,
     /// Whether to pipeline where it is offered.
     pub pipelining: bool,
     /// How long to wait for what.
@@ -23,6 +25,7 @@ impl Settings {
         Settings {
             hostname: hostname.into(),
             tls: TlsUse::Never,
+            authenticates: false,
             pipelining: true,
             time_limits: TimeLimits::default(),
         }
