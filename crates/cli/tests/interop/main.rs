@@ -3,6 +3,7 @@
 //! A test whose stranger isn't installed says so and passes; with `CI=true` it fails.
 #![allow(clippy::print_stdout)]
 
+mod auth;
 mod clients;
 mod corpus;
 mod crash;
