@@ -13,7 +13,10 @@ use crate::{
 use async_trait::async_trait;
 use posta_journal::Event as JournalEvent;
 use posta_runtime::Handler;
-use posta_smtp::client::{Answer, Event, Failure, Fault, Question, RecipientOutcome, Session, Stage, TlsUse};
+use posta_smtp::{
+    OfferedLimits,
+    client::{Answer, Event, Failure, Fault, Question, RecipientOutcome, Session, Stage, TlsUse},
+};
 use posta_wire::{
     TlsFacts,
     sasl::{self, MechanismSet, limits::RANDOM_OCTETS},
@@ -44,6 +47,10 @@ pub(crate) struct Connection {
     takes_8bit: bool,
     /// Whether the host offers DSN.
     has_dsn: bool,
+    /// What the host lets us do.
+    limits: OfferedLimits,
+    /// Transactions begun over this connection.
+    transactions: u32,
     /// Messages finished over this connection.
     messages: u32,
     /// The job had a transaction here; what remains of it is for another host or connection.
@@ -54,6 +61,8 @@ pub(crate) struct Connection {
     pub(crate) is_ready: bool,
     /// It was closed while it idled; the job was not really tried.
     pub(crate) was_stale: bool,
+    /// The job goes on over another connection to the same host, which takes no more over this one.
+    pub(crate) needs_another: bool,
     /// Why the session ended, if not between us and QUIT.
     failure: Option<Failure>,
 }
@@ -81,11 +90,14 @@ impl Connection {
             converted: None,
             takes_8bit: false,
             has_dsn: false,
+            limits: OfferedLimits::default(),
+            transactions: 0,
             messages: 0,
             is_left_over: false,
             is_over: false,
             is_ready: false,
             was_stale: false,
+            needs_another: false,
             failure: None,
         }
     }
@@ -162,7 +174,8 @@ impl Connection {
                 }
             }
         }
-        Answer::Transaction(job.transaction(facts))
+        self.transactions += 1;
+        Answer::Transaction(job.transaction(facts, &self.limits))
     }
 
     fn note_step(&self, job: &Job, step: String) {
@@ -174,10 +187,16 @@ impl Connection {
         });
     }
 
+    /// Whether the host takes another transaction over this connection (RFC 9422 §4).
+    fn has_room(&self) -> bool {
+        self.limits.transactions.is_none_or(|most| self.transactions < most)
+    }
+
     /// The next message for this destination, waiting for one a little.
     async fn next_job(&mut self) -> Option<Job> {
         loop {
-            if self.messages >= self.active.settings.messages_per_connection || *self.stopping.borrow() {
+            let is_full = self.messages >= self.active.settings.messages_per_connection || !self.has_room();
+            if is_full || *self.stopping.borrow() {
                 self.shared.pump();
                 return None;
             }
@@ -238,8 +257,11 @@ impl Connection {
             return;
         }
         self.messages += 1;
-        job.conclude(outcomes, &self.peer, self.has_dsn, self.has_more_hosts).await;
-        if job.is_pending() {
+        let goes_on = job.conclude(outcomes, &self.peer, self.has_dsn, self.has_more_hosts).await;
+        if goes_on && self.has_room() {
+            self.job = Some(job);
+        } else if job.is_pending() {
+            self.needs_another = goes_on;
             self.is_over = true;
             self.is_left_over = true;
             self.job = Some(job);
@@ -286,6 +308,7 @@ impl Handler<Session> for Connection {
                 self.is_ready = true;
                 self.takes_8bit = extensions.iter().any(|extension| extension == "8BITMIME");
                 self.has_dsn = extensions.iter().any(|extension| extension == "DSN");
+                self.limits = OfferedLimits::find(&extensions);
                 self.note_security();
                 self.shared.answers(&self.destination);
             }

@@ -15,12 +15,17 @@ use posta_dns::{DnsError, Route, RouteError, RouteFailure, fixed_route, route};
 use posta_journal::Event;
 use posta_runtime::{Stream, drive};
 use posta_smtp::{
-    RecipientParameters,
+    OfferedLimits, RecipientParameters,
     client::{Failure, Fault, Recipient, RecipientOutcome, Requests, Session, Stage, Transaction},
 };
 use posta_store::{QueueEntry, RecipientRequests};
 use posta_wire::ContentFacts;
-use std::{collections::VecDeque, io, net::SocketAddr, sync::Arc};
+use std::{
+    collections::{HashSet, VecDeque},
+    io,
+    net::SocketAddr,
+    sync::Arc,
+};
 
 /// Addresses of one host tried in one attempt, so that other hosts get their chance.
 const ADDRESSES_PER_HOST: usize = 3;
@@ -97,17 +102,32 @@ impl Job {
         !std::mem::replace(&mut self.has_reconnected, true)
     }
 
-    /// What the client session is told of it; the facts are those of the content that will be sent.
-    pub(crate) fn transaction(&self, facts: ContentFacts) -> Transaction {
+    /// What the client session is told of it; the facts are those of the content that will be sent. There
+    /// are no more recipients than the host takes in one transaction.
+    pub(crate) fn transaction(&self, facts: ContentFacts, limits: &OfferedLimits) -> Transaction {
+        let fitting = &self.pending[..self.fitting(limits)];
         let envelope = &self.entry.envelope;
         let posta_store::Requests { returned, envelope_id } = envelope.requests.clone();
         Transaction {
             reverse_path: envelope.reverse_path.clone(),
-            recipients: self.pending.iter().map(|pending| self.recipient(&pending.mailbox)).collect(),
+            recipients: fitting.iter().map(|pending| self.recipient(&pending.mailbox)).collect(),
             facts,
             smtputf8: envelope.smtputf8,
             requests: Requests { returned, envelope_id },
         }
+    }
+
+    /// How many recipients fit into one transaction (RFC 9422 §4); at least one, if there are any.
+    fn fitting(&self, limits: &OfferedLimits) -> usize {
+        let most = |limit: Option<u32>| limit.map_or(usize::MAX, |limit| limit as usize);
+        let (recipients, domains) = (most(limits.recipients), most(limits.recipient_domains));
+        let mut hosts = HashSet::new();
+        let fitting = self.pending.iter().map(|pending| pending.mailbox.host()).take(recipients);
+        let fits = |host| {
+            hosts.insert(host);
+            hosts.len() <= domains
+        };
+        fitting.map(fits).take_while(|fits| *fits).count()
     }
 
     fn recipient(&self, mailbox: &Mailbox) -> Recipient {
@@ -121,14 +141,18 @@ impl Job {
     }
 
     /// A transaction's outcomes, in the order of its recipients. Who should be tried at another host
-    /// stays pending, if there is one.
+    /// stays pending, if there is one; so does who had no place in the transaction. Whether only such
+    /// are left, so that the same host should get another.
     pub(crate) async fn conclude(
         &mut self,
         outcomes: Vec<RecipientOutcome>,
         peer: &PeerName,
         peer_has_dsn: bool,
         has_more_hosts: bool,
-    ) {
+    ) -> bool {
+        // The session gives an outcome for each that it was given; should it give none, all were lost.
+        let done = if outcomes.is_empty() { self.pending.len() } else { outcomes.len() };
+        let mut unsent = self.pending.split_off(done.min(self.pending.len()));
         let mut outcomes = outcomes.into_iter();
         let mut concluded = Vec::with_capacity(self.pending.len());
         for mut pending in std::mem::take(&mut self.pending) {
@@ -155,6 +179,9 @@ impl Job {
             }
         }
         self.settle(concluded).await;
+        let goes_on = self.pending.is_empty() && !unsent.is_empty();
+        self.pending.append(&mut unsent);
+        goes_on
     }
 
     /// A host failed before (or between) transactions.
@@ -257,7 +284,7 @@ async fn attempt(shared: &Arc<Shared>, mut job: Job) -> Option<Job> {
         let ended = converse(shared, connection, stream).await;
         has_answered |= ended.is_ready;
         job = ended.job?;
-        if ended.was_stale {
+        if ended.was_stale || ended.needs_another {
             return Some(job);
         }
         if let Some(failure) = ended.failure {
@@ -396,6 +423,7 @@ struct Ended {
     job: Option<Job>,
     is_ready: bool,
     was_stale: bool,
+    needs_another: bool,
     failure: Option<Failure>,
 }
 
@@ -423,6 +451,7 @@ async fn converse(shared: &Arc<Shared>, mut connection: Connection, mut stream: 
     .await;
     tracing::debug!(peer = %connection.peer, ?driven, "delivery connection over");
     let (is_ready, was_stale) = (connection.is_ready, connection.was_stale);
+    let needs_another = connection.needs_another;
     let (job, failure) = connection.end();
-    Ended { job, is_ready, was_stale, failure }
+    Ended { job, is_ready, was_stale, needs_another, failure }
 }

@@ -57,6 +57,7 @@ fn smtp_settings(config: &Config) -> posta_smtp::server::Settings {
     let limits = &mut settings.limits;
     limits.content_octets = config.smtp.size_max.0;
     limits.recipients = u32::try_from(config.smtp.recipients_max).unwrap_or(u32::MAX);
+    limits.messages = Some(config.smtp.messages_max);
     limits.errors = config.smtp.errors_max;
     limits.command_timeout = config.smtp.command_timeout.0;
     limits.content_timeout = config.smtp.content_timeout.0;
@@ -65,6 +66,7 @@ fn smtp_settings(config: &Config) -> posta_smtp::server::Settings {
     settings.extensions.vrfy = config.smtp.vrfy != VerifyPolicy::Off;
     settings.extensions.expn = config.smtp.expn != VerifyPolicy::Off;
     settings.extensions.chunking = config.smtp.chunking;
+    settings.extensions.limits = config.smtp.limits;
     settings.extensions.dsn = config.smtp.dsn;
     settings.quirks.syntax.hello_without_argument = config.smtp.hello_without_name == Leniency::Accept;
     if config.smtp.bare_newlines == Leniency::Accept {

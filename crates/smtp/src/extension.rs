@@ -2,7 +2,7 @@
 
 use crate::{Reply, server};
 use posta_wire::sasl::MechanismSet;
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 /// The lines that follow the first in the reply to EHLO.
 ///
@@ -34,6 +34,14 @@ pub(crate) fn offered(
     offer(!mechanisms.is_empty(), format!("AUTH {mechanisms}").into());
     offer(extensions.chunking, "CHUNKING".into());
     offer(extensions.dsn, "DSN".into());
+    if extensions.limits {
+        let limits = OfferedLimits {
+            transactions: settings.limits.messages,
+            recipients: Some(settings.limits.recipients),
+            recipient_domains: None,
+        };
+        offer(true, format!("LIMITS{limits}").into());
+    }
     offer(true, "ENHANCEDSTATUSCODES".into());
     offer(true, "HELP".into());
     lines
@@ -58,6 +66,8 @@ pub struct PeerExtensions {
     pub chunking: bool,
     /// DSN (RFC 3461).
     pub dsn: bool,
+    /// LIMITS (RFC 9422).
+    pub limits: OfferedLimits,
     /// ENHANCEDSTATUSCODES (RFC 2034).
     pub enhanced_status_codes: bool,
 }
@@ -96,11 +106,97 @@ impl PeerExtensions {
                 }
                 "STARTTLS" => extensions.starttls = true,
                 "CHUNKING" => extensions.chunking = true,
+                "LIMITS" => extensions.limits = OfferedLimits::parse(words),
                 "DSN" => extensions.dsn = true,
                 "ENHANCEDSTATUSCODES" => extensions.enhanced_status_codes = true,
                 _ => {}
             }
         }
         extensions
+    }
+}
+
+/// What a host lets one client do: `LIMITS` (RFC 9422 §4). What it does not say is `None`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OfferedLimits {
+    /// `MAILMAX`: transactions in one session.
+    pub transactions: Option<u32>,
+    /// `RCPTMAX`: recipients in one transaction.
+    pub recipients: Option<u32>,
+    /// `RCPTDOMAINMAX`: different domains among the recipients of one transaction.
+    pub recipient_domains: Option<u32>,
+}
+
+impl OfferedLimits {
+    /// Finds them among the lines of a reply to EHLO, as
+    /// [`Event::Ready`](crate::client::Event::Ready) has them.
+    pub fn find<'a>(extensions: impl IntoIterator<Item = &'a String>) -> Self {
+        let of_line = |line: &'a String| {
+            let (keyword, arguments) = line.split_once(' ')?;
+            keyword.eq_ignore_ascii_case("LIMITS").then(|| Self::parse(arguments.split_ascii_whitespace()))
+        };
+        extensions.into_iter().find_map(of_line).unwrap_or_default()
+    }
+
+    /// Reads `name=value` words; those that are not known, and values that cannot be, are passed over
+    /// (RFC 9422 §4).
+    fn parse<'a>(words: impl Iterator<Item = &'a str>) -> Self {
+        let mut limits = OfferedLimits::default();
+        for (name, value) in words.filter_map(|word| word.split_once('=')) {
+            let slot = match name.to_ascii_uppercase().as_str() {
+                "MAILMAX" => &mut limits.transactions,
+                "RCPTMAX" => &mut limits.recipients,
+                "RCPTDOMAINMAX" => &mut limits.recipient_domains,
+                _ => continue,
+            };
+            *slot = limit(value);
+        }
+        limits
+    }
+}
+
+/// At most six digits, and not 0: a host that takes no recipient at all would have to say so otherwise.
+fn limit(value: &str) -> Option<u32> {
+    let is_number = value.len() <= 6 && value.bytes().all(|octet| octet.is_ascii_digit());
+    value.parse().ok().filter(|limit| is_number && *limit > 0)
+}
+
+impl fmt::Display for OfferedLimits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SIX_DIGITS: u32 = 999_999;
+        let limits = [
+            ("MAILMAX", self.transactions),
+            ("RCPTMAX", self.recipients),
+            ("RCPTDOMAINMAX", self.recipient_domains),
+        ];
+        for (name, limit) in limits {
+            if let Some(limit) = limit {
+                write!(f, " {name}={}", limit.clamp(1, SIX_DIGITS))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits() {
+        let cases = [
+            ("LIMITS RCPTMAX=100 MAILMAX=50", " MAILMAX=50 RCPTMAX=100"),
+            ("limits rcptdomainmax=1", " RCPTDOMAINMAX=1"),
+            ("LIMITS NEW=7 RCPTMAX RCPTMAX=x MAILMAX=0", ""),
+            ("LIMITS RCPTMAX=1000000 MAILMAX=+5 RCPTDOMAINMAX=999999", " RCPTDOMAINMAX=999999"),
+            ("LIMITS", ""),
+            ("SIZE 1", ""),
+        ];
+        for (line, expected) in cases {
+            let found = OfferedLimits::find(&[line.to_owned()]);
+            assert_eq!(found.to_string(), expected, "{line}");
+            let reply = Reply { code: 250, enhanced: None, lines: vec!["mx".into(), line.to_owned().into()] };
+            assert_eq!(PeerExtensions::parse(&reply).limits, found, "{line}");
+        }
     }
 }

@@ -16,7 +16,7 @@ mod trace;
 
 pub use command::{AuthCommand, Command, CommandError, Lookup, Verb};
 pub use enhanced::EnhancedStatus;
-pub use extension::{PeerExtensions, SizeOffer};
+pub use extension::{OfferedLimits, PeerExtensions, SizeOffer};
 pub use parameters::{BadSubmitter, MailParameters, RecipientParameters, Submitter};
 pub use quirks::SyntaxQuirks;
 pub use reply::{Reply, ReplyAssembler, ReplyError};

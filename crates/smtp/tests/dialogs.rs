@@ -86,6 +86,7 @@ impl Scene {
                 "8BITMIME" => settings.extensions.eight_bit_mime = false,
                 "SMTPUTF8" => settings.extensions.smtputf8 = false,
                 "CHUNKING" => settings.extensions.chunking = false,
+                "LIMITS" => settings.extensions.limits = false,
                 "DSN" => settings.extensions.dsn = false,
                 "VRFY" => settings.extensions.vrfy = false,
                 "EXPN" => settings.extensions.expn = false,

@@ -534,3 +534,53 @@ async fn unicode_addresses() {
     assert!(host.log().contains(&"1 RCPT TO:<jörg@south.example>".to_owned()), "{:?}", host.log());
     assert_eq!(mailbox("jörg@south.example").to_string(), "jörg@south.example");
 }
+
+// RFC 9422 §4: as many recipients in one transaction, and transactions over one connection, as are taken.
+#[tokio::test(start_paused = true)]
+async fn a_hosts_limits_are_obeyed() {
+    let five = ["a", "b", "c", "d", "e"].map(|user| format!("{user}@south.example"));
+    let five: Vec<&str> = five.iter().map(String::as_str).collect();
+    // Limits, transactions (connection and recipients).
+    let table = [
+        ("RCPTMAX=2", "1ab 1cd 1e"),
+        ("RCPTMAX=2 MAILMAX=2", "1ab 1cd 2e"),
+        ("MAILMAX=1 RCPTMAX=3", "1abc 2de"),
+        ("RCPTDOMAINMAX=1", "1abcde"),
+        ("RCPTMAX=0 NEW=1", "1abcde"),
+    ];
+    for (limits, expected) in table {
+        let rules = format!("EHLO: 250-mx\\n250-PIPELINING\\n250 LIMITS {limits}");
+        let (world, host) = World::south(&rules).await;
+        world.send(ALICE, &five).await;
+        world.settle().await;
+        let mut transactions = String::new();
+        for line in host.log() {
+            let (connection, said) = line.split_once(' ').unwrap();
+            if said.starts_with("MAIL") {
+                transactions.push_str(&format!(" {connection}"));
+            } else if let Some(path) = said.strip_prefix("RCPT TO:<") {
+                transactions.push_str(&path[..1]);
+            }
+        }
+        assert_eq!(transactions.trim(), expected, "{limits}");
+        assert_eq!(world.audit().await.relayed, 5, "{limits}");
+        assert!(world.outcomes().iter().all(|outcome| outcome.starts_with("+0 ")), "nobody waits");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_within_limits_concerns_its_own_transaction() {
+    let rules = "EHLO: 250-mx\\n250-PIPELINING\\n250 LIMITS RCPTMAX=1\nRCPT TO:<bob@: 450 later | 250 ok";
+    let (world, _) = World::south(rules).await;
+    world.send(ALICE, &[BOB, "carol@south.example"]).await;
+    world.settle().await;
+    let outcomes = world.outcomes();
+    assert_eq!(
+        outcomes,
+        [
+            format!("+0 {BOB} deferred {HOST}: 450 later"),
+            format!("+0 carol@south.example relayed {HOST}: 250 2.0.0 queued"),
+            format!("+1 {BOB} relayed {HOST}: 250 2.0.0 queued"),
+        ]
+    );
+}

@@ -160,6 +160,8 @@ section! {
         expn: VerifyPolicy = VerifyPolicy::Relay,
         /// Offer CHUNKING (RFC 3030): contents may come in chunks, with BDAT in place of DATA.
         chunking: bool = true,
+        /// Offer LIMITS (RFC 9422): say in advance how many recipients and messages are taken.
+        limits: bool = true,
         /// Offer DSN (RFC 3461): senders may ask to be told of delivery, or not to be told of failure.
         dsn: bool = true,
         /// Line feeds or carriage returns alone in a message: "refuse" them, as RFC 5321 §2.3.8 asks and

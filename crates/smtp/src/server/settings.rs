@@ -58,6 +58,8 @@ pub struct Limits {
     pub header_section_octets: u64,
     /// Recipients of one message.
     pub recipients: u32,
+    /// Messages of one session, as whoever drives it enforces; said in EHLO's LIMITS (RFC 9422).
+    pub messages: Option<u32>,
     /// Faulty commands in one session.
     pub errors: u32,
     /// Commands refused for other reasons in one session.
@@ -88,6 +90,7 @@ impl Default for Limits {
             text_line_octets: limits::TEXT_LINE_OCTETS_MAX,
             header_section_octets: limits::HEADER_SECTION_OCTETS_MAX,
             recipients: limits::RECIPIENTS_MAX,
+            messages: None,
             errors: limits::ERRORS_MAX,
             refusals: limits::REFUSALS_MAX,
             authentication_failures: limits::AUTHENTICATION_FAILURES_MAX,
@@ -117,6 +120,8 @@ pub struct Extensions {
     pub chunking: bool,
     /// DSN (RFC 3461).
     pub dsn: bool,
+    /// LIMITS (RFC 9422).
+    pub limits: bool,
     /// STARTTLS (RFC 3207): whoever drives the session has a certificate.
     pub starttls: bool,
     /// VRFY answers; without it every VRFY gets 252 (RFC 5321 §7.3).
@@ -134,6 +139,7 @@ impl Default for Extensions {
             smtputf8: true,
             chunking: true,
             dsn: true,
+            limits: true,
             starttls: false,
             vrfy: true,
             expn: true,
