@@ -36,3 +36,9 @@ pub const ACCEPT_PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// Addresses remembered for their failures.
 pub const PEERS_REMEMBERED_MAX: usize = 65_536;
+
+/// How often the time is doubled for which an address is turned away: 64 windows are the longest.
+pub const BAN_DOUBLINGS_MAX: u32 = 6;
+
+/// For how many windows it is remembered that an address was turned away: with one of ten minutes, a day.
+pub const BAN_MEMORY_WINDOWS: u32 = 144;

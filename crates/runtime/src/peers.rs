@@ -1,6 +1,6 @@
 //! Who is connected, and who behaves: limits per address and in total.
 
-use crate::limits::PEERS_REMEMBERED_MAX;
+use crate::limits::{BAN_DOUBLINGS_MAX, BAN_MEMORY_WINDOWS, PEERS_REMEMBERED_MAX};
 use std::{
     collections::HashMap,
     net::{IpAddr, Ipv6Addr},
@@ -19,7 +19,8 @@ pub struct PeerLimits {
     /// Connections at once of one IPv4 address or one IPv6 /64.
     pub connections_per_address_max: usize,
     /// Failures (wrong passwords, abusive sessions) that one address may have within
-    /// `failures_window` before it is turned away.
+    /// `failures_window` before it is turned away: for as long, and for twice as long each time that it
+    /// happens again.
     pub failures_per_address_max: u32,
     /// See above.
     pub failures_window: Duration,
@@ -55,7 +56,9 @@ enum Network {
 struct Peer {
     connections: usize,
     failures: u32,
-    /// When the window of failures began.
+    /// How often it was turned away of late: the next time lasts longer.
+    bans: u32,
+    /// When the window of failures began, or the time of good conduct.
     since: Instant,
 }
 
@@ -92,7 +95,7 @@ impl Peers {
         if self.connections() >= limits.connections_max {
             return Err(Refusal::TotalConnections);
         }
-        let peer = table.entry(network).or_insert(Peer { connections: 0, failures: 0, since: now });
+        let peer = table.entry(network).or_insert(Peer::new(now));
         peer.forgive(&limits, now);
         if peer.failures >= limits.failures_per_address_max {
             return Err(Refusal::Failures);
@@ -112,15 +115,14 @@ impl Peers {
         if table.len() >= PEERS_REMEMBERED_MAX {
             table.retain(|_, peer| {
                 peer.forgive(&limits, now);
-                peer.connections > 0 || peer.failures > 0
+                peer.connections > 0 || peer.is_remembered()
             });
             if table.len() >= PEERS_REMEMBERED_MAX {
                 // Whoever attacks from so many addresses is not stopped by counting them.
                 table.retain(|_, peer| peer.connections > 0);
             }
         }
-        let peer =
-            table.entry(Network::of(address)).or_insert(Peer { connections: 0, failures: 0, since: now });
+        let peer = table.entry(Network::of(address)).or_insert(Peer::new(now));
         peer.forgive(&limits, now);
         if peer.failures == 0 {
             peer.since = now;
@@ -141,10 +143,34 @@ impl Peers {
 }
 
 impl Peer {
+    fn new(now: Instant) -> Self {
+        Peer { connections: 0, failures: 0, bans: 0, since: now }
+    }
+
+    /// Whether something is held against it.
+    fn is_remembered(&self) -> bool {
+        self.failures > 0 || self.bans > 0
+    }
+
     fn forgive(&mut self, limits: &PeerLimits, now: Instant) {
-        if now.saturating_duration_since(self.since) >= limits.failures_window {
-            self.failures = 0;
-            self.since = now;
+        let is_banned = self.failures >= limits.failures_per_address_max;
+        let window = limits.failures_window;
+        let (doublings, peace) =
+            (self.bans.min(BAN_DOUBLINGS_MAX), window.saturating_mul(BAN_MEMORY_WINDOWS));
+        let passed = now.saturating_duration_since(self.since);
+        match (self.failures, is_banned) {
+            (0, _) if passed >= peace => self.bans = 0,
+            (0, _) => {}
+            (_, true) if passed >= window.saturating_mul(1 << doublings) => {
+                self.failures = 0;
+                self.bans = self.bans.saturating_add(1);
+                self.since = now;
+            }
+            (_, false) if passed >= window => {
+                self.failures = 0;
+                self.since = now;
+            }
+            _ => {}
         }
     }
 }
@@ -171,7 +197,7 @@ impl Drop for Admission {
         let mut table = self.peers.table.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(peer) = table.get_mut(&self.network) {
             peer.connections -= 1;
-            if peer.connections == 0 && peer.failures == 0 {
+            if peer.connections == 0 && !peer.is_remembered() {
                 table.remove(&self.network);
             }
         }
@@ -227,6 +253,26 @@ mod tests {
         let later = start + LIMITS.failures_window;
         assert_eq!(peers.failures(ip("192.0.2.1"), later), 0);
         assert!(peers.admit(ip("192.0.2.1"), later).is_ok());
+    }
+
+    #[test]
+    fn whoever_is_turned_away_again_is_for_longer() {
+        let peers = Peers::new(LIMITS);
+        let (guesser, window) = (ip("192.0.2.1"), LIMITS.failures_window);
+        let mut now = Instant::now();
+        for doublings in [0, 1, 2, 3, 4, 5, 6, 6, 6] {
+            (0..LIMITS.failures_per_address_max).for_each(|_| {
+                peers.note_failure(guesser, now);
+            });
+            let long = window * (1 << doublings);
+            assert!(peers.admit(guesser, now + long - Duration::from_secs(1)).is_err(), "{doublings}");
+            now += long;
+            assert!(peers.admit(guesser, now).is_ok(), "{doublings}");
+        }
+        // After a long peace it begins anew.
+        now += window * BAN_MEMORY_WINDOWS;
+        assert!(peers.admit(guesser, now).is_ok());
+        assert!(peers.table.lock().expect("not poisoned").is_empty());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! One mail host: everything that its sessions share.
 
 use crate::{
+    allowances::Allowances,
     config::{Config, Leniency, Protocol, VerifyPolicy},
     passwords::Passwords,
     recipients::Directory,
@@ -142,6 +143,8 @@ pub(crate) struct Host {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) peers: Arc<Peers>,
     pub(crate) passwords: Arc<Passwords>,
+    /// What accounts have sent of late.
+    pub(crate) allowances: Allowances,
     /// Makes up salts for names that don't exist.
     pub(crate) decoys: DecoyKey,
     /// Set once, right after it was made: the queue needs the host for its reports.

@@ -7,6 +7,7 @@
 //! - [`admin`]: what the operator can ask for.
 
 pub mod admin;
+mod allowances;
 mod bounces;
 mod certificates;
 pub mod config;

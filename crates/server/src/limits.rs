@@ -36,6 +36,9 @@ pub const LOGIN_FAILURE_PAUSE_MAX: Duration = Duration::from_secs(8);
 /// How exactly it is kept when an application password was last used.
 pub const APP_PASSWORD_USE_NOTED_EVERY: Duration = Duration::from_hours(1);
 
+/// For how long what an account sends is counted together.
+pub const ALLOWANCE_WINDOW: Duration = Duration::from_hours(1);
+
 /// Application passwords of one account.
 pub const APP_PASSWORDS_MAX: usize = 100;
 

@@ -176,6 +176,7 @@ impl Server {
             entropy: world.entropy.clone(),
             peers: Peers::new(peer_limits(&config)),
             passwords: Passwords::new(config.limits.password_checks, &*world.entropy),
+            allowances: crate::allowances::Allowances::default(),
             decoys,
             queue: OnceLock::new(),
             transcripts: world.transcripts.clone(),

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! # RFC 5321 §3.3: title           the first line
-//! setting KEY = VALUE              of [smtp] or [pop3] (or auth.KEY of [auth]); before the first line of the dialogue
+//! setting KEY = VALUE              of [smtp] or [pop3] (or auth.KEY, submission.KEY of those); before the first line of the dialogue
 //! relay NETWORK                    a relay network
 //! hello                            greeting and EHLO, looked at no further
 //! C: text                          sent with CR LF; \r \n \xNN \\ are escapes
@@ -108,9 +108,12 @@ fn configure(protocol: Protocol, settings: &[&str]) -> Played<Config> {
     let mut config = fixture::config();
     let mut section = String::new();
     let mut auth = String::new();
+    let mut submission = String::new();
     for line in settings {
         if let Some(network) = line.strip_prefix("relay ") {
             config.relay.networks.push(network.parse()?);
+        } else if let Some(setting) = line.strip_prefix("setting submission.") {
+            submission += &format!("{setting}\n");
         } else if let Some(setting) = line.strip_prefix("setting auth.") {
             auth += &format!("{setting}\n");
         } else if let Some(setting) = line.strip_prefix("setting ") {
@@ -119,12 +122,15 @@ fn configure(protocol: Protocol, settings: &[&str]) -> Played<Config> {
     }
     let table = if protocol == Protocol::Pop3 { "pop3" } else { "smtp" };
     // Read by the real reader, so that a wrong setting is noticed.
-    let text = format!("hostname = \"x\"\ndata_dir = \"x\"\n[{table}]\n{section}[auth]\n{auth}");
+    let text = format!(
+        "hostname = \"x\"\ndata_dir = \"x\"\n[{table}]\n{section}[auth]\n{auth}[submission]\n{submission}"
+    );
     let read = Config::parse(&text, Path::new("settings")).map_err(|error| error.to_string())?;
     let (vrfy, expn) = (config.smtp.vrfy, config.smtp.expn);
     config.smtp = read.smtp;
     config.pop3 = read.pop3;
     config.auth = read.auth;
+    config.submission = read.submission;
     if !section.contains("vrfy") {
         config.smtp.vrfy = vrfy;
     }

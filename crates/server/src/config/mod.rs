@@ -9,6 +9,6 @@ pub use read::ConfigError;
 pub use sample::Section;
 pub use settings::{
     Auth, CertificateFiles, Config, Delivery, DeliveryTls, Dns, Journal, Leniency, Limits, Listener, Pop3,
-    Protocol, Relay, Setting, Smtp, Tls, TlsLevel, VerifyPolicy,
+    Protocol, Relay, Setting, Smtp, Submission, Tls, TlsLevel, VerifyPolicy,
 };
 pub use value::{Network, Octets, Period, Route};

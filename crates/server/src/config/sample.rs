@@ -1,6 +1,8 @@
 //! The sample configuration, written from the settings' own descriptions.
 
-use super::{Auth, Config, Delivery, DeliveryTls, Dns, Journal, Limits, Pop3, Relay, Setting, Smtp, Tls};
+use super::{
+    Auth, Config, Delivery, DeliveryTls, Dns, Journal, Limits, Pop3, Relay, Setting, Smtp, Submission, Tls,
+};
 use std::fmt::Write;
 
 /// What stands above the sections: these settings have no defaults that fit everybody.
@@ -43,6 +45,7 @@ impl Config {
             ("relay", Relay::ABOUT, Relay::settings()),
             ("smtp", Smtp::ABOUT, Smtp::settings()),
             ("auth", Auth::ABOUT, Auth::settings()),
+            ("submission", Submission::ABOUT, Submission::settings()),
             ("pop3", Pop3::ABOUT, Pop3::settings()),
             ("tls", Tls::ABOUT, Tls::settings()),
             ("delivery", Delivery::ABOUT, Delivery::settings()),

@@ -183,6 +183,16 @@ section! {
 }
 
 section! {
+    /// Taking mail from our own users (RFC 6409).
+    Submission {
+        /// Messages of one account within an hour; 0 sets no limit.
+        messages_per_hour: u32 = 1000,
+        /// Recipients of one account within an hour; 0 sets no limit.
+        recipients_per_hour: u32 = 10_000,
+    }
+}
+
+section! {
     /// Fetching mail (RFC 1939).
     Pop3 {
         /// How long a client may be silent (RFC 1939 §3: at least 10m).
@@ -277,7 +287,7 @@ section! {
         connections_per_address: usize = 100,
         /// Failures (wrong passwords, abusive sessions) of one address before it is turned away…
         failures_per_address: u32 = 50,
-        /// … for this long.
+        /// … for this long, and for twice as long each time that it happens again within a day (of 10m).
         failures_window: Period = Period::minutes(10),
         /// Passwords checked at once; each takes some 20 MiB and a processor for some 20 ms.
         password_checks: usize = 2,
@@ -477,6 +487,9 @@ pub struct Config {
     /// See [`Auth`].
     #[serde(default)]
     pub auth: Auth,
+    /// See [`Submission`].
+    #[serde(default)]
+    pub submission: Submission,
     /// See [`Pop3`].
     #[serde(default)]
     pub pop3: Pop3,
@@ -513,6 +526,7 @@ impl Config {
             relay: Relay::default(),
             smtp: Smtp::default(),
             auth: Auth::default(),
+            submission: Submission::default(),
             pop3: Pop3::default(),
             tls: Tls::default(),
             delivery: Delivery::default(),

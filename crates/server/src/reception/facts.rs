@@ -35,6 +35,8 @@ impl PeerFacts {
 pub struct SenderFacts {
     /// The client has proven to be somebody of ours, and the address is none of its own.
     pub is_anothers: bool,
+    /// It has sent as many messages as it may for now.
+    pub is_spent: bool,
 }
 
 impl SenderFacts {
@@ -46,7 +48,7 @@ impl SenderFacts {
         reverse_path: &ReversePath,
     ) -> Result<Self, StoreError> {
         let (Some(account), Some(mailbox)) = (&peer.account, reverse_path.mailbox()) else {
-            return Ok(SenderFacts { is_anothers: false });
+            return Ok(SenderFacts { is_anothers: false, is_spent: false });
         };
         let is_own = match directory.resolve(&ForwardPath::Mailbox(mailbox.clone())).await? {
             Resolution::Here(Expansion { targets, steps, .. }) => {
@@ -55,7 +57,7 @@ impl SenderFacts {
             }
             _ => false,
         };
-        Ok(SenderFacts { is_anothers: !is_own })
+        Ok(SenderFacts { is_anothers: !is_own, is_spent: false })
     }
 }
 
@@ -70,6 +72,8 @@ pub struct RecipientFacts {
     pub resolution: Option<Resolution>,
     /// Of those, who has no room for a message of the announced size.
     pub full: Vec<Full>,
+    /// The account has sent to as many recipients as it may for now.
+    pub is_spent: bool,
     /// Final recipients that the transaction has already.
     pub recipients_before: usize,
     /// Final recipients that one transaction may have.
@@ -100,6 +104,7 @@ impl RecipientFacts {
             account: peer.account.clone(),
             resolution: None,
             full: Vec::new(),
+            is_spent: false,
             recipients_before: 0,
             recipients_max: usize::MAX,
             copies: 1,

@@ -82,11 +82,18 @@ const CONNECTION_RULES: &[Rule<Refusal>] = &[
     },
 ];
 
-const SENDER_RULES: &[Rule<SenderFacts>] = &[Rule {
-    name: "sender",
-    meaning: "who has logged in sends under its own address, a sub-address or an alias of its own",
-    judge: |facts| facts.is_anothers.then(|| replies::SENDER_NOT_YOURS.reply()),
-}];
+const SENDER_RULES: &[Rule<SenderFacts>] = &[
+    Rule {
+        name: "sender",
+        meaning: "who has logged in sends under its own address, a sub-address or an alias of its own",
+        judge: |facts| facts.is_anothers.then(|| replies::SENDER_NOT_YOURS.reply()),
+    },
+    Rule {
+        name: "messages-per-hour",
+        meaning: "an account may send a limited number of messages within an hour",
+        judge: |facts| facts.is_spent.then(|| replies::MESSAGES_SPENT.reply()),
+    },
+];
 
 const RECIPIENT_RULES: &[Rule<RecipientFacts>] = &[
     Rule {
@@ -123,6 +130,11 @@ const RECIPIENT_RULES: &[Rule<RecipientFacts>] = &[
         judge: |facts| {
             (facts.resolution == Some(Resolution::TooMany)).then(|| replies::EXPANSION_TOO_LARGE.reply())
         },
+    },
+    Rule {
+        name: "recipients-per-hour",
+        meaning: "an account may send to a limited number of recipients within an hour",
+        judge: |facts| facts.is_spent.then(|| replies::RECIPIENTS_SPENT.reply()),
     },
     Rule {
         name: "recipients",
@@ -259,6 +271,7 @@ mod tests {
             account: None,
             resolution,
             full: Vec::new(),
+            is_spent: false,
             recipients_before: 0,
             recipients_max: 3,
             copies: 1,
@@ -297,6 +310,7 @@ mod tests {
                 RecipientFacts { account: Some(mailbox("alice@north.example")), ..facts(elsewhere()) },
                 "ok, authenticated as alice@north.example",
             ),
+            (RecipientFacts { is_spent: true, ..facts(here(&[false])) }, "452 4.5.3 recipients-per-hour"),
             (facts(Some(Resolution::Unknown)), "550 5.1.1 unknown"),
             (facts(Some(Resolution::Disabled)), "550 5.2.1 disabled"),
             (facts(Some(Resolution::TooMany)), "550 5.2.4 expansion"),
@@ -323,8 +337,12 @@ mod tests {
 
     #[test]
     fn senders() {
-        for (is_anothers, expected) in [(false, "ok, "), (true, "550 5.7.1 sender")] {
-            assert_eq!(said(sender(&SenderFacts { is_anothers })), expected);
+        for (is_anothers, is_spent, expected) in [
+            (false, false, "ok, "),
+            (true, true, "550 5.7.1 sender"),
+            (false, true, "451 4.7.1 messages-per-hour"),
+        ] {
+            assert_eq!(said(sender(&SenderFacts { is_anothers, is_spent })), expected);
         }
     }
 

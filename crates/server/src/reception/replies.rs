@@ -20,6 +20,12 @@ const fn standard(code: u16, (subject, detail): (u16, u16), text: &'static str) 
 pub const TOO_MANY_FAILURES: Standard = standard(421, (7, 0), "Too many failures from you, try again later");
 /// MAIL under another's address (RFC 6409 §6.1; X.7.1 delivery not authorized).
 pub const SENDER_NOT_YOURS: Standard = standard(550, (7, 1), "That sender address is not yours");
+/// An account has sent as many messages as it may for now (X.7.1: by policy).
+pub const MESSAGES_SPENT: Standard =
+    standard(451, (7, 1), "You have sent as many messages as you may for now");
+/// An account has sent to as many recipients as it may for now.
+pub const RECIPIENTS_SPENT: Standard =
+    standard(452, (5, 3), "You have sent to as many recipients as you may for now");
 /// A session with very many messages (RFC 5321 §4.5.3.1.10 in spirit: come again).
 pub const TOO_MANY_MESSAGES: Standard = standard(452, (7, 0), "Too many messages in one session");
 /// The account is closed (X.2.1 mailbox disabled).

@@ -181,13 +181,17 @@ impl<'a> SmtpSession<'a> {
             return self.refused("mail", None, reply, "messages_max: a session has a limited number");
         }
         let directory = self.host.directory(&self.policy);
-        let facts = match SenderFacts::gather(&directory, &self.facts, &reverse_path).await {
+        let mut facts = match SenderFacts::gather(&directory, &self.facts, &reverse_path).await {
             Ok(facts) => facts,
             Err(error) => {
                 let reply = replies::LOCAL_ERROR.reply();
                 return self.refused("mail", None, reply, &format!("directory: {error}"));
             }
         };
+        if let Some(account) = &self.facts.account {
+            let (limits, now) = (&self.policy.config.submission, self.host.clock.now());
+            facts.is_spent = !self.host.allowances.allows_message(account, limits, now);
+        }
         if let Verdict::Refuse { reply, reason } = judge::sender(&facts) {
             return self.refused("mail", None, reply, &format!("{reason} ({reverse_path})"));
         }
@@ -202,6 +206,11 @@ impl<'a> SmtpSession<'a> {
         let gathering = RecipientFacts::gather(&directory, &self.facts, &path, &transaction.parameters);
         let (mut facts, error) = gathering.await;
         facts.recipients_before = transaction.targets.len();
+        if let Some(account) = &self.facts.account {
+            let (limits, now) = (&self.policy.config.submission, self.host.clock.now());
+            let before = transaction.recipients.len();
+            facts.is_spent = !self.host.allowances.allows_recipient(account, before, limits, now);
+        }
         facts.recipients_max = self.policy.config.smtp.recipients_max.max(transaction.recipients.len());
         if let Some(crate::recipients::Resolution::Here(expansion)) = &facts.resolution {
             facts.copies = transaction.reverse_paths(&expansion.targets).len();
@@ -323,6 +332,10 @@ impl<'a> SmtpSession<'a> {
         match commit::commit(self.host, arrived).await {
             Ok(id) => {
                 self.messages += 1;
+                if let Some(account) = &self.facts.account {
+                    let recipients = transaction.recipients.len();
+                    self.host.allowances.spend(account, recipients, self.host.clock.now());
+                }
                 replies::accepted(id)
             }
             Err(error) => self.commit_failed(transaction, &error),
