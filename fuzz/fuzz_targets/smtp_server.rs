@@ -187,7 +187,7 @@ impl Driver<Session> for Host {
                 self.aborted += 1;
             }
             Event::Refused { stage, reply } => self.refused.push((stage, reply)),
-            Event::Authenticated { .. } | Event::AuthenticationFailed { .. } => {}
+            Event::Authenticated { .. } | Event::AuthenticationFailed { .. } | Event::Secured(_) => {}
             Event::Ended { reason } => self.ended = Some(reason),
         }
     }
