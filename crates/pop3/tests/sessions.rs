@@ -415,7 +415,7 @@ fn hear(words: &str, request: Request) -> Vec<client::Event> {
 fn the_client_bears_bad_servers() {
     let endless = format!("+OK\r\n+OK\r\n{}", "x".repeat(10_000));
     let large = format!("+OK\r\n+OK\r\n{}\r\n.\r\n", "x\r\n".repeat(1000));
-    let table: &[(&str, Request, &str)] = &[
+    let table: Vec<(&str, Request, &str)> = vec![
         ("", Request::Status, "Failed(Failure { stage: Greeting, fault: ConnectionLost })"),
         ("220 smtp\r\n", Request::Status, "fault: BadReply(\"neither +OK nor -ERR: 220 smtp\")"),
         ("-ERR [IN-USE] busy\r\n", Request::Status, "Refused { stage: Greeting"),
@@ -432,7 +432,7 @@ fn the_client_bears_bad_servers() {
         (&large, Request::Retrieve(n(1)), "TooMuch { limit: 1000, unit: \"octets\" }"),
     ];
     for (words, request, expected) in table {
-        let events = hear(words, request.clone());
+        let events = hear(words, request);
         let last = format!("{:?}", events.last());
         assert!(last.contains(expected), "{words:?}: {last}");
     }

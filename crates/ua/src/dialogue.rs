@@ -25,6 +25,9 @@ pub enum Speaker {
     Server,
 }
 
+/// What is shown of a secret.
+const MASK: &str = "********";
+
 /// Where the lines go.
 type Show = Box<dyn Fn(Speaker, &str) + Send + Sync>;
 
@@ -41,6 +44,8 @@ struct State {
     server: Lines,
     /// A content is passing, from this side; how many of its lines have passed.
     content: Option<(Speaker, usize)>,
+    /// The server challenged us (AUTH): our next line is no command, and secret.
+    response_due: bool,
     /// POP3: RETR or TOP was said, and its reply is awaited.
     content_asked: bool,
 }
@@ -104,8 +109,24 @@ impl Dialogue {
             }
             state.content = None;
         }
+        if speaker == Speaker::Client && std::mem::take(&mut state.response_due) {
+            // RFC 4954 §4: a lone asterisk gives up.
+            return (self.show)(speaker, if line == "*" { line } else { MASK });
+        }
         (self.show)(speaker, &harmless_line(&self.masked(speaker, line)));
+        if speaker == Speaker::Server && self.is_challenge(line) {
+            state.response_due = true;
+            return;
+        }
         self.follow(state, speaker, line);
+    }
+
+    /// RFC 4954 §4, RFC 5034 §4.
+    fn is_challenge(&self, line: &str) -> bool {
+        match self.protocol {
+            Protocol::Smtp => line.starts_with("334"),
+            Protocol::Pop3 => line == "+" || line.starts_with("+ "),
+        }
     }
 
     /// Notes where a content begins.
@@ -127,7 +148,6 @@ impl Dialogue {
 
     /// The line without what must not be seen: passwords, and digests, which let passwords be guessed.
     fn masked(&self, speaker: Speaker, line: &str) -> String {
-        const MASK: &str = "********";
         let (keyword, argument) = line.split_once(' ').unwrap_or((line, ""));
         let is = |name: &str| speaker == Speaker::Client && keyword.eq_ignore_ascii_case(name);
         if is("PASS") {
@@ -190,6 +210,34 @@ mod tests {
             "S: -ERR ␛[2J",
         ];
         assert_eq!(shown(Protocol::Pop3, &said), expected);
+    }
+
+    #[test]
+    fn what_answers_a_challenge_is_masked() {
+        for (protocol, challenge, verdict) in
+            [(Protocol::Smtp, "334 ", "235 yes"), (Protocol::Pop3, "+ ", "+OK yes")]
+        {
+            let said = [
+                (Speaker::Client, "AUTH PLAIN c2VjcmV0\r\n".to_owned()),
+                (Speaker::Server, format!("{challenge}\r\n")),
+                (Speaker::Client, "c2VjcmV0\r\n".to_owned()),
+                (Speaker::Server, format!("{challenge}eA==\r\n")),
+                (Speaker::Client, "*\r\n".to_owned()),
+                (Speaker::Server, format!("{verdict}\r\n")),
+                (Speaker::Client, "NOOP\r\n".to_owned()),
+            ];
+            let said: Vec<_> = said.iter().map(|(speaker, line)| (*speaker, line.as_str())).collect();
+            let expected = [
+                "C: AUTH PLAIN ********".to_owned(),
+                format!("S: {challenge}"),
+                "C: ********".to_owned(),
+                format!("S: {challenge}eA=="),
+                "C: *".to_owned(),
+                format!("S: {verdict}"),
+                "C: NOOP".to_owned(),
+            ];
+            assert_eq!(shown(protocol, &said), expected);
+        }
     }
 
     #[test]

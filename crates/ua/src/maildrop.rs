@@ -9,6 +9,14 @@ use posta_pop3::{
 };
 use posta_runtime::{Handler, Transcript, drive};
 use posta_smtp::client::TlsUse;
+use posta_wire::{
+    TlsFacts,
+    sasl::{
+        self,
+        client::{Context, Exchange},
+        limits::RANDOM_OCTETS,
+    },
+};
 use std::sync::Arc;
 use tokio::{sync::mpsc, task::JoinHandle};
 
@@ -65,8 +73,10 @@ impl Maildrop {
             .await;
         });
         let mut maildrop = Maildrop { requests, events, task };
+        let mut facts = None;
         let mut first = maildrop.events.recv().await;
-        if let Some(Event::Secured(_)) = first {
+        if let Some(Event::Secured(established)) = first {
+            facts = Some(established);
             first = maildrop.events.recv().await;
         }
         match first {
@@ -75,12 +85,18 @@ impl Maildrop {
             Some(Event::Failed(failure)) => return Err(MaildropError::Session(failure)),
             _ => return Err(MaildropError::Broken),
         }
-        let is_secured = implicit_tls || maildrop.secure(protection.tls).await?;
+        let is_secured = implicit_tls || maildrop.secure(protection.tls, &mut facts).await?;
+        let is_confidential = is_secured || protection.is_here;
+        if credentials.method == LoginMethod::Strongest
+            && maildrop.authenticate(outside, &credentials, is_confidential, facts.as_deref()).await?
+        {
+            return Ok(maildrop);
+        }
         let mut credentials = credentials;
-        if !is_secured && !protection.is_here {
+        if !is_confidential {
             // RFC 8314 §3: a password must not cross the network in the clear; APOP's answer may.
             match credentials.method {
-                LoginMethod::Password => return Err(MaildropError::InTheClear),
+                LoginMethod::Password | LoginMethod::Strongest => return Err(MaildropError::InTheClear),
                 LoginMethod::Apop | LoginMethod::ApopIfOffered => credentials.method = LoginMethod::Apop,
             }
         }
@@ -88,12 +104,56 @@ impl Maildrop {
         Ok(maildrop)
     }
 
+    /// Logs in by the strongest SASL mechanism that is safe here (RFC 5034); whether there was one.
+    async fn authenticate(
+        &mut self,
+        outside: &Outside,
+        credentials: &Credentials,
+        confidential: bool,
+        tls: Option<&TlsFacts>,
+    ) -> Result<bool, MaildropError> {
+        let capabilities = self.capabilities().await?;
+        let names = capabilities.iter().filter_map(|capability| match capability {
+            Capability::Sasl(names) => Some(names),
+            _ => None,
+        });
+        let offered = names.flatten().filter_map(|name| name.parse().ok()).collect();
+        let mut random = [0; RANDOM_OCTETS];
+        outside.entropy.fill(&mut random);
+        let bindings = tls.map(|facts| facts.bindings.clone()).unwrap_or_default();
+        let context = Context { offered, confidential, bindings, random };
+        let password = sasl::client::Credentials::Password {
+            authcid: credentials.user.clone(),
+            authzid: None,
+            password: credentials.secret.clone(),
+        };
+        let Ok(exchange) = Exchange::strongest(&password, &context) else { return Ok(false) };
+        let shows_password = exchange.mechanism().is_plaintext();
+        match self.request(Request::Authenticate(Box::new(exchange)), |_| Ok(())).await {
+            Ok(_) => Ok(true),
+            // Perhaps the server keeps nothing of this account's that the mechanism could work with; USER and
+            // PASS are tried where nobody listens.
+            Err(MaildropError::Refused { .. }) if confidential && !shows_password => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Begins TLS if it is to be had; whether there is any now.
-    async fn secure(&mut self, tls: TlsUse) -> Result<bool, MaildropError> {
+    async fn secure(
+        &mut self,
+        tls: TlsUse,
+        facts: &mut Option<Arc<TlsFacts>>,
+    ) -> Result<bool, MaildropError> {
         if !matches!(tls, TlsUse::IfOffered | TlsUse::Required) {
             return Ok(false);
         }
-        match self.request(Request::StartTls, |_| Ok(())).await {
+        let note = |event| {
+            if let Event::Secured(established) = event {
+                *facts = Some(established);
+            }
+            Ok(())
+        };
+        match self.request(Request::StartTls, note).await {
             Ok(_) => Ok(true),
             Err(MaildropError::Refused { .. }) if tls == TlsUse::IfOffered => Ok(false),
             Err(error) => Err(error),

@@ -54,6 +54,8 @@ pub(crate) struct Dialogue {
     envelope: Vec<String>,
     /// POP3: for each command not answered yet, whether its answer has several lines.
     awaited: VecDeque<bool>,
+    /// The server challenged the client (AUTH): its next line is no command, and secret.
+    response_due: bool,
     shown_lines: usize,
 }
 
@@ -120,6 +122,7 @@ impl Dialogue {
             content: None,
             envelope: Vec::new(),
             awaited: VecDeque::new(),
+            response_due: false,
             shown_lines: 0,
         }
     }
@@ -142,6 +145,7 @@ impl Dialogue {
     }
 
     fn line(&mut self, speaker: Speaker, line: String, shown: &mut Vec<Shown>) {
+        let is_challenge = speaker == Speaker::Server && self.is_challenge(&line);
         match &mut self.content {
             Some((whose, content)) if *whose == speaker => {
                 if line != "." {
@@ -156,6 +160,15 @@ impl Dialogue {
                     shown.push(Shown::Letter { envelope, header });
                 }
             }
+            _ if speaker == Speaker::Client && std::mem::take(&mut self.response_due) => {
+                // RFC 4954 §4: a lone asterisk gives up.
+                let line = if line == "*" { line } else { "********".to_owned() };
+                shown.push(Shown::Line(speaker, line));
+            }
+            _ if is_challenge => {
+                self.response_due = true;
+                shown.push(Shown::Line(speaker, line));
+            }
             _ if speaker == Speaker::Client => {
                 self.command(&line);
                 shown.push(Shown::Line(speaker, masked(line)));
@@ -164,6 +177,14 @@ impl Dialogue {
                 self.reply(&line);
                 shown.push(Shown::Line(speaker, line));
             }
+        }
+    }
+
+    /// RFC 4954 §4, RFC 5034 §4.
+    fn is_challenge(&self, line: &str) -> bool {
+        match self.protocol {
+            Protocol::Smtp => line.starts_with("334"),
+            Protocol::Pop3 => line == "+" || line.starts_with("+ "),
         }
     }
 
@@ -389,6 +410,39 @@ mod tests {
                 S: 250 taken
                 C: QUIT"
             ),
+        );
+    }
+
+    #[test]
+    fn what_answers_a_challenge_is_masked() {
+        check(
+            Protocol::Pop3,
+            "S: +OK hello
+            C: AUTH SCRAM-SHA-256 c2VjcmV0
+            S: + eA==
+            C: c2VjcmV0
+            S: + 
+            C: *
+            S: +OK
+            C: UIDL
+            S: +OK
+            S: 1 abc
+            S: .
+            C: QUIT"
+                .replace("            ", "")
+                .as_str(),
+            "S: +OK hello
+            C: AUTH SCRAM-SHA-256 ********
+            S: + eA==
+            C: ********
+            S: + 
+            C: *
+            S: +OK
+            C: UIDL
+            S: +OK
+            | 1 abc
+            S: .
+            C: QUIT",
         );
     }
 

@@ -170,7 +170,7 @@ impl Identity {
             },
             (false, None) => read_password(&self.password, what, &user)?,
         };
-        let method = if apop { LoginMethod::Apop } else { LoginMethod::Password };
+        let method = if apop { LoginMethod::Apop } else { LoginMethod::Strongest };
         Ok(Credentials { user, secret, method })
     }
 }

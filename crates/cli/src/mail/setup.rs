@@ -147,7 +147,7 @@ impl Setup {
             Ok((host, _)) => verdict(true, &format!("sending: {} ({})", account.smtp, harmless_line(&host)))?,
             Err(error) => verdict(false, &format!("sending: {}", harmless_line(&error.to_string())))?,
         }
-        let method = if account.apop { LoginMethod::Apop } else { LoginMethod::Password };
+        let method = if account.apop { LoginMethod::Apop } else { LoginMethod::Strongest };
         let credentials = Credentials { user: account.user.clone(), secret, method };
         let transcript = dialogue::shown_if(show, Protocol::Pop3);
         let opened =

@@ -2,7 +2,10 @@
 
 use crate::{Capability, Command, MessageNumber, Reply};
 use bytes::Bytes;
-use posta_wire::{Secret, TlsFacts, TlsFailure};
+use posta_wire::{
+    Secret, TlsFacts, TlsFailure,
+    sasl::{self, client::Exchange},
+};
 use std::sync::Arc;
 use thiserror::Error;
 
@@ -34,6 +37,9 @@ pub enum LoginMethod {
     Apop,
     /// APOP where the server offers it, else USER and PASS.
     ApopIfOffered,
+    /// The strongest that both ends have: whoever drives the session tries [`Request::Authenticate`] first;
+    /// by itself it is USER and PASS.
+    Strongest,
 }
 
 /// Who logs in.
@@ -48,10 +54,13 @@ pub struct Credentials {
 }
 
 /// What to do next.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Request {
     /// Log in.
     Login(Credentials),
+    /// AUTH (RFC 5034) by this exchange, whose command was not yet taken. A success that the server has
+    /// not earned is a failure.
+    Authenticate(Box<Exchange>),
     /// STLS and the handshake: [`Event::Secured`]. Where the server says no, nothing has changed.
     StartTls,
     /// CAPA: one [`Event::Capability`] each.
@@ -85,7 +94,7 @@ impl Request {
     /// The command, for all that are one command.
     pub(super) fn command(&self) -> Option<Command> {
         Some(match self {
-            Request::Login(_) => return None,
+            Request::Login(_) | Request::Authenticate(_) => return None,
             Request::StartTls => Command::Stls,
             Request::Capabilities => Command::Capa,
             Request::Status => Command::Stat,
@@ -106,7 +115,7 @@ impl Request {
 pub enum Stage {
     /// Waiting for the greeting, or before it for TLS.
     Greeting,
-    /// USER, PASS or APOP.
+    /// USER, PASS, APOP or AUTH.
     Login,
     /// The command with this keyword.
     Command(&'static str),
@@ -123,6 +132,9 @@ pub enum Fault {
     /// The TLS handshake failed. Transient: nothing was said.
     #[error("{0}")]
     Tls(TlsFailure),
+    /// The server could not prove that it knows us, or broke the mechanism's rules. Permanent at this server.
+    #[error("{0}")]
+    Authentication(sasl::client::Failure),
     /// Nothing came within the limit. Transient.
     #[error("no reply in time")]
     TimedOut,

@@ -9,7 +9,14 @@ use crate::{
     limits::{LISTING_LINES_MAX, REPLY_LINE_TOLERATED_OCTETS_MAX, REPLY_WAIT_MAX, RETRIEVED_OCTETS_MAX},
 };
 use bytes::{Bytes, BytesMut};
-use posta_wire::{Conversation, Decoded, DotDecoder, Line, LineReader, Output, Secret, TlsFacts, TlsFailure};
+use posta_wire::{
+    Conversation, Decoded, DotDecoder, Line, LineReader, Output, Secret, TlsFacts, TlsFailure,
+    sasl::{
+        self, CANCEL,
+        client::{Exchange, Step},
+        limits,
+    },
+};
 use std::{
     collections::VecDeque,
     sync::Arc,
@@ -58,6 +65,12 @@ enum State {
     User { password: Secret },
     /// PASS or APOP is sent.
     Login,
+    /// AUTH is going on.
+    Authenticating {
+        exchange: Box<Exchange>,
+        /// We have given up, and wait for the server's verdict.
+        cancelled: bool,
+    },
     /// A command is sent; the first line of its reply is awaited.
     Reply { request: Request, command: &'static str },
     /// The lines of a listing come in.
@@ -114,7 +127,7 @@ impl Session {
         match &self.state {
             State::Greeting | State::Securing { reply: None } => Stage::Greeting,
             State::Securing { reply: Some(_) } => Stage::Command("STLS"),
-            State::User { .. } | State::Login => Stage::Login,
+            State::User { .. } | State::Login | State::Authenticating { .. } => Stage::Login,
             State::Reply { command: "QUIT", .. } => Stage::Quit,
             State::Reply { command, .. }
             | State::Listing { command, .. }
@@ -154,6 +167,7 @@ impl Session {
     fn begin(&mut self, request: Request) {
         match request {
             Request::Login(credentials) => self.log_in(credentials),
+            Request::Authenticate(exchange) => self.authenticate(exchange),
             request => {
                 if let Some(command) = request.command() {
                     self.state = State::Reply { command: command.keyword(), request };
@@ -166,7 +180,7 @@ impl Session {
     fn log_in(&mut self, credentials: Credentials) {
         let Credentials { user, secret, method } = credentials;
         let timestamp = match method {
-            LoginMethod::Password => None,
+            LoginMethod::Password | LoginMethod::Strongest => None,
             LoginMethod::Apop | LoginMethod::ApopIfOffered => self.timestamp.as_deref(),
         };
         self.state = State::Login;
@@ -190,11 +204,65 @@ impl Session {
         self.out.extend_from_slice(command.to_line().as_bytes());
     }
 
+    fn authenticate(&mut self, mut exchange: Box<Exchange>) {
+        let command = exchange.command(limits::POP3_AUTH_COMMAND_OCTETS_MAX);
+        self.send_secret(&command);
+        // RFC 5034 §4: challenges may be longer than replies.
+        self.lines.set_limit(limits::LINE_OCTETS_MAX + "+ \r\n".len());
+        self.state = State::Authenticating { exchange, cancelled: false };
+    }
+
+    fn send_secret(&mut self, line: &Secret) {
+        self.out.extend_from_slice(line.expose().as_bytes());
+        self.out.extend_from_slice(b"\r\n");
+    }
+
     // ---- replies ----
+
+    /// A challenge is answered; whether it was one. RFC 5034 §4: `+ ` and base64; some leave the space out
+    /// where nothing follows.
+    fn is_challenge(&mut self, line: &[u8]) -> bool {
+        let State::Authenticating { exchange, cancelled } = &mut self.state else { return false };
+        let challenge = match line {
+            _ if *cancelled => return false,
+            b"+" => b"",
+            _ => match line.strip_prefix(b"+ ") {
+                Some(challenge) => challenge,
+                None => return false,
+            },
+        };
+        let response = match exchange.challenge(challenge) {
+            Step::Respond(response) => response,
+            Step::Cancel(_) => {
+                *cancelled = true;
+                Secret::new(CANCEL)
+            }
+        };
+        self.send_secret(&response);
+        true
+    }
+
+    fn authenticated(&mut self, mut exchange: Exchange, stage: Stage, reply: Reply) {
+        self.lines.set_limit(REPLY_LINE_TOLERATED_OCTETS_MAX);
+        match exchange.conclude(reply.positive) {
+            Err(failure) if reply.positive || !matches!(failure, sasl::client::Failure::Refused(_)) => {
+                self.state = State::Login;
+                self.fail(Fault::Authentication(failure));
+            }
+            Err(_) => self.through(stage, reply),
+            Ok(()) => {
+                self.phase = Phase::Transaction;
+                self.through(stage, reply);
+            }
+        }
+    }
 
     fn handle_line(&mut self, line: &[u8]) {
         if let State::Listing { .. } = self.state {
             return self.listing_line(line);
+        }
+        if self.is_challenge(line) {
+            return;
         }
         let reply = match Reply::parse(line) {
             Ok(reply) => reply,
@@ -210,6 +278,7 @@ impl Session {
                 self.out.extend_from_slice(Command::Pass(password).to_line().as_bytes());
                 self.state = State::Login;
             }
+            State::Authenticating { exchange, .. } => self.authenticated(*exchange, stage, reply),
             State::User { .. } | State::Login => {
                 if reply.positive {
                     self.phase = Phase::Transaction;
@@ -272,7 +341,11 @@ impl Session {
             Request::UniqueIds(Some(_)) => {
                 return self.facts(stage, Column::UniqueId.read(reply.text.as_bytes()), reply);
             }
-            Request::Delete(_) | Request::Reset | Request::Nothing | Request::Login(_) => {
+            Request::Delete(_)
+            | Request::Reset
+            | Request::Nothing
+            | Request::Login(_)
+            | Request::Authenticate(_) => {
                 return self.through(stage, reply);
             }
         };
