@@ -5,8 +5,8 @@
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use posta_address::Domain;
-use posta_fuzz::{Driver, Pieces, drive, split_choices};
 use posta_address::ForwardPath;
+use posta_fuzz::{Driver, Pieces, drive, split_choices};
 use posta_smtp::client::{Answer, Event, Question, Recipient, Requests, Session, Settings, Transaction};
 use posta_wire::ContentFacts;
 use std::{sync::Arc, time::Instant};
