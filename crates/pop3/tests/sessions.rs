@@ -508,6 +508,18 @@ fn a_command() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
+/// Found by chance: two CRs in two pieces are no blank line.
+#[test]
+fn where_top_ends_does_not_depend_on_pieces() {
+    let message = b"\r\r\n\r\r\nA: b\r\n\r\nbody\r\n".to_vec();
+    let input = b"USER mrose\r\nPASS tanstaaf\r\nTOP 1 0\r\nQUIT\r\n";
+    for piece_octets in 1..9 {
+        let mut maildrop = Maildrop { messages: vec![message.clone()], piece_octets, ..Maildrop::default() };
+        let got = serve(&mut maildrop, input, usize::MAX, Some(TIMESTAMP)).escape_ascii().to_string();
+        assert!(got.contains("A: b\\r\\n\\r\\n.\\r\\n"), "{piece_octets}: {got}");
+    }
+}
+
 proptest! {
     /// However the octets come, the server says the same and forgets nothing.
     #[test]

@@ -20,7 +20,7 @@ pub(super) enum Purpose {
 
 impl Purpose {
     pub(super) fn top(lines: u32) -> Purpose {
-        Purpose::Top(TopCutter { in_header: true, line_is_blank: true, lines_left: lines })
+        Purpose::Top(TopCutter { in_header: true, line: LineSoFar::Empty, lines_left: lines })
     }
 }
 
@@ -157,9 +157,27 @@ impl Transmission {
 #[derive(Debug)]
 pub(super) struct TopCutter {
     in_header: bool,
-    /// The line so far is empty but for a CR.
-    line_is_blank: bool,
+    line: LineSoFar,
     lines_left: u32,
+}
+
+/// What the line has that is not ended yet; pieces may end anywhere in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LineSoFar {
+    Empty,
+    /// One CR and nothing else: blank, if it ends here.
+    Cr,
+    Text,
+}
+
+impl LineSoFar {
+    fn and(self, octets: &[u8]) -> Self {
+        match (self, octets) {
+            (_, []) => self,
+            (LineSoFar::Empty, [b'\r']) => LineSoFar::Cr,
+            _ => LineSoFar::Text,
+        }
+    }
 }
 
 impl TopCutter {
@@ -167,8 +185,8 @@ impl TopCutter {
     fn cut(&mut self, piece: &[u8]) -> Option<usize> {
         let mut start = 0;
         for end in memchr::memchr_iter(b'\n', piece) {
-            let blank = self.line_is_blank && is_blank(&piece[start..end]);
-            self.line_is_blank = true;
+            let blank = self.line.and(&piece[start..end]) != LineSoFar::Text;
+            self.line = LineSoFar::Empty;
             start = end + 1;
             match (self.in_header, blank) {
                 (true, true) => self.in_header = false,
@@ -179,11 +197,7 @@ impl TopCutter {
                 return Some(start);
             }
         }
-        self.line_is_blank &= is_blank(&piece[start..]);
+        self.line = self.line.and(&piece[start..]);
         None
     }
-}
-
-fn is_blank(line: &[u8]) -> bool {
-    matches!(line, [] | [b'\r'])
 }
