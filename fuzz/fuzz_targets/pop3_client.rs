@@ -64,7 +64,7 @@ impl Driver<Session> for Reader {
                 _ => LoginMethod::ApopIfOffered,
             },
         };
-        let requests = [
+        let mut requests = vec![
             Request::Login(credentials),
             Request::Capabilities,
             Request::Status,
@@ -82,7 +82,7 @@ impl Driver<Session> for Reader {
         // Some begin later in the list, so that what is late there is tried too.
         let index = self.requests + usize::from(self.choices >> 2 & 15);
         self.requests += 1;
-        requests[index.min(requests.len() - 1)].clone()
+        requests.swap_remove(index.min(requests.len() - 1))
     }
 
     fn event(&mut self, event: Event) {
