@@ -419,6 +419,9 @@ fn hostile_input() -> impl Strategy<Value = Vec<u8>> {
         Just(&b"RCPT TO:<nobody@x.example>\r\n"[..]),
         Just(&b"RCPT TO:<@a:\"\\\r\n"[..]),
         Just(&b"DATA\r\n"[..]),
+        Just(&b"BDAT 12\r\n"[..]),
+        Just(&b"BDAT 7 LAST\r\n"[..]),
+        Just(&b"BDAT 5000 LAST\r\n"[..]),
         Just(&b"Received: x\r\n"[..]),
         Just(&b".\r\n"[..]),
         Just(&b".."[..]),
@@ -456,6 +459,24 @@ fn tight(normalizing: bool) -> server::Settings {
         settings.quirks.bare_line_end = server::BareLineEnd::Normalize;
     }
     settings
+}
+
+/// Found by fuzzing: of several faults of a chunk the same is named however it was cut up.
+#[test]
+fn the_fault_of_a_chunk_does_not_depend_on_pieces() {
+    let until_content = UNTIL_CONTENT.strip_suffix(b"DATA\r\n").expect("ends so");
+    let input = [until_content, b"BDAT 10\r\na\0b\nc\r\nd\re", b"NOOP\r\n"].concat();
+    let replies_in_pieces_of = |octets: usize| {
+        let mut server = Server::new(server_settings());
+        input.chunks(octets).for_each(|piece| server.take(piece));
+        String::from_utf8_lossy(&server.sent).into_owned()
+    };
+    let whole = replies_in_pieces_of(input.len());
+    let fault = replies::CONTENT_BARE_LINE_END.text;
+    assert!(whole.ends_with(&format!("554 5.5.2 {fault}\r\n250 2.0.0 Ok\r\n")), "{whole}");
+    for octets in 1..20 {
+        assert_eq!(replies_in_pieces_of(octets), whole, "pieces of {octets}");
+    }
 }
 
 proptest! {

@@ -11,6 +11,7 @@ use crate::{
     Reply, Verb,
     limits::{CONTENT_CHUNK_OCTETS_MAX, SKIPPED_OCTETS_MAX},
     replies::{self, Standard},
+    server::{Limits, Quirks},
 };
 use bytes::Bytes;
 use posta_wire::ContentScan;
@@ -43,12 +44,38 @@ pub(super) struct Skip {
     reply: Reply,
     /// It is no fault of the client's, and was counted already.
     is_verdict: bool,
+    /// The content that has a fault, looked at to the chunk's end: of several faults the same is named
+    /// however the chunk was cut up.
+    faulty: Option<Box<Chunks>>,
 }
 
 impl Chunks {
     /// Whether a chunk is on its way.
     pub(super) fn is_within(&self) -> bool {
         self.left_octets > 0
+    }
+
+    /// What is wrong with the content so far. Nothing makes a bare CR or LF clean here: a client that
+    /// knows BDAT is no old one.
+    fn find_fault(&self, limits: &Limits, quirks: &Quirks) -> Option<Standard> {
+        let facts = self.scan.facts();
+        let is_over = self.chunk.last && self.left_octets == 0;
+        // A CR may have its LF in the next piece.
+        let faults = if is_over { self.scan.faults() } else { self.scan.faults_within() };
+        let refuses_bare = quirks.bare_line_end == BareLineEnd::Refuse;
+        match () {
+            () if facts.size_octets > limits.content_octets => Some(replies::TOO_LARGE),
+            () if faults.bare_cr || faults.bare_lf => Some(match refuses_bare {
+                true => replies::CONTENT_BARE_LINE_END,
+                false => replies::CHUNKED_BARE_LINE_END,
+            }),
+            () if faults.nul && !quirks.nul_in_content => Some(replies::CONTENT_NUL),
+            () if facts.longest_line_octets > limits.text_line_octets => Some(replies::CONTENT_LINE_TOO_LONG),
+            () if self.scan.header_section_octets() > limits.header_section_octets => {
+                Some(replies::HEADER_SECTION_TOO_LARGE)
+            }
+            () => None,
+        }
     }
 }
 
@@ -93,7 +120,7 @@ impl Session {
         self.deadline = now + self.settings.limits.content_timeout;
         let State::Chunks(chunks) = &self.state else { return };
         if chunks.left_octets == 0 {
-            self.chunk_ended();
+            self.chunk_ended(now);
         }
     }
 
@@ -106,47 +133,41 @@ impl Session {
         chunks.scan.scan(piece);
         chunks.left_octets -= piece.len() as u64;
         let left_octets = chunks.left_octets;
-        if let Some(fault) = self.chunk_fault() {
-            self.abort(fault.text);
-            self.skip(left_octets, "end-of-data", fault.reply(), false, now);
+        if self.give_up_faulty(now) {
             return piece.len();
         }
         self.report(Event::Content(Bytes::copy_from_slice(piece)));
         if left_octets == 0 {
-            self.chunk_ended();
+            self.chunk_ended(now);
         }
         piece.len()
     }
 
-    /// What is wrong with the content so far. Nothing makes a bare CR or LF clean here: a client that
-    /// knows BDAT is no old one.
-    fn chunk_fault(&self) -> Option<Standard> {
-        let State::Chunks(chunks) = &self.state else { return None };
-        let (limits, quirks) = (&self.settings.limits, &self.settings.quirks);
-        let facts = chunks.scan.facts();
-        let is_over = chunks.chunk.last && chunks.left_octets == 0;
-        // A CR may have its LF in the next piece.
-        let faults = if is_over { chunks.scan.faults() } else { chunks.scan.faults_within() };
-        let refuses_bare = quirks.bare_line_end == BareLineEnd::Refuse;
-        match () {
-            () if facts.size_octets > limits.content_octets => Some(replies::TOO_LARGE),
-            () if faults.bare_cr || faults.bare_lf => Some(match refuses_bare {
-                true => replies::CONTENT_BARE_LINE_END,
-                false => replies::CHUNKED_BARE_LINE_END,
-            }),
-            () if faults.nul && !quirks.nul_in_content => Some(replies::CONTENT_NUL),
-            () if facts.longest_line_octets > limits.text_line_octets => Some(replies::CONTENT_LINE_TOO_LONG),
-            () if chunks.scan.header_section_octets() > limits.header_section_octets => {
-                Some(replies::HEADER_SECTION_TOO_LARGE)
-            }
-            () => None,
-        }
+    /// Once the content has a fault nothing more of it is kept, but the chunk is read to its end.
+    fn give_up_faulty(&mut self, now: Instant) -> bool {
+        let State::Chunks(chunks) = &self.state else { return false };
+        let Some(fault) = chunks.find_fault(&self.settings.limits, &self.settings.quirks) else {
+            return false;
+        };
+        self.report(Event::Aborted { reason: fault.text.to_owned() });
+        let State::Chunks(chunks) = std::mem::replace(&mut self.state, State::Ready) else { return false };
+        let left_octets = chunks.left_octets;
+        self.skip_chunk(
+            Skip {
+                left_octets,
+                stage: "end-of-data",
+                reply: fault.reply(),
+                is_verdict: false,
+                faulty: Some(chunks),
+            },
+            now,
+        );
+        true
     }
 
-    fn chunk_ended(&mut self) {
-        if let Some(fault) = self.chunk_fault() {
-            self.abort(fault.text);
-            return self.refuse("end-of-data", fault.reply());
+    fn chunk_ended(&mut self, now: Instant) {
+        if self.give_up_faulty(now) {
+            return;
         }
         let State::Chunks(chunks) = &self.state else { return };
         if chunks.chunk.last {
@@ -161,11 +182,14 @@ impl Session {
 
     /// Reads a chunk that nobody wants, then refuses it.
     fn skip(&mut self, octets: u64, stage: &'static str, reply: Reply, is_verdict: bool, now: Instant) {
-        if octets > self.settings.limits.content_octets.saturating_add(SKIPPED_OCTETS_MAX) {
+        self.skip_chunk(Skip { left_octets: octets, stage, reply, is_verdict, faulty: None }, now);
+    }
+
+    fn skip_chunk(&mut self, skip: Skip, now: Instant) {
+        if skip.left_octets > self.settings.limits.content_octets.saturating_add(SKIPPED_OCTETS_MAX) {
             return self.end_with(replies::TOO_LARGE, "refused");
         }
-        let skip = Skip { left_octets: octets, stage, reply, is_verdict };
-        if octets == 0 {
+        if skip.left_octets == 0 {
             return self.skipped(skip);
         }
         self.deadline = now + self.settings.limits.content_timeout;
@@ -177,6 +201,10 @@ impl Session {
         let Some(skip) = &mut self.skip else { return 0 };
         let taken = (input.len() as u64).min(skip.left_octets);
         skip.left_octets -= taken;
+        if let Some(chunks) = &mut skip.faulty {
+            chunks.scan.scan(&input[..taken as usize]);
+            chunks.left_octets = skip.left_octets;
+        }
         if skip.left_octets > 0 {
             self.deadline = now + self.settings.limits.content_timeout;
         } else if let Some(skip) = self.skip.take() {
@@ -186,7 +214,11 @@ impl Session {
         taken as usize
     }
 
-    fn skipped(&mut self, skip: Skip) {
+    fn skipped(&mut self, mut skip: Skip) {
+        let (limits, quirks) = (&self.settings.limits, &self.settings.quirks);
+        if let Some(fault) = skip.faulty.and_then(|chunks| chunks.find_fault(limits, quirks)) {
+            skip.reply = fault.reply();
+        }
         if skip.is_verdict {
             self.say_verdict(&skip.reply);
         } else {
