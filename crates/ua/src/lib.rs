@@ -5,6 +5,7 @@
 
 mod account;
 mod compose;
+pub mod desk;
 mod dialogue;
 mod endpoint;
 mod error;
