@@ -124,7 +124,8 @@
 //!   header sections.
 //! - [`date`], [`message_id`]: the two smaller notations.
 //! - [`encoding`], [`charset`], [`encoded_word`]: octets to content, content to text.
-//! - [`text`]: format=flowed, text/enriched; [`partial`]: messages in pieces; [`downgrade`]: 8bit to 7bit.
+//! - [`text`]: format=flowed, text/enriched; [`partial`]: messages in pieces; [`downgrade`]: 8bit to 7bit;
+//!   [`surrogate`]: header sections in ASCII.
 //! - [`limits`]: the bounds, each with what the RFC asks for.
 
 pub mod build;
@@ -141,6 +142,7 @@ pub mod message_id;
 pub mod partial;
 pub mod read;
 pub mod report;
+pub mod surrogate;
 pub mod text;
 
 pub use build::{Address, BuiltMessage, MediaType, MessageBuilder, Part};

@@ -16,7 +16,7 @@ const PARAMETER_SECTION_OCTETS: usize = 50;
 
 /// Writes fields one after another, folded at 78 octets wherever white space lets it
 /// (RFC 5322 §2.1.1, §2.2.3).
-pub(super) struct FieldWriter<'o> {
+pub(crate) struct FieldWriter<'o> {
     out: &'o mut Vec<u8>,
     column: usize,
     /// Whether texts are written as UTF-8 instead of encoded words (RFC 6532).
@@ -26,7 +26,7 @@ pub(super) struct FieldWriter<'o> {
 }
 
 impl<'o> FieldWriter<'o> {
-    pub(super) fn new(out: &'o mut Vec<u8>, utf8: bool) -> Self {
+    pub(crate) fn new(out: &'o mut Vec<u8>, utf8: bool) -> Self {
         FieldWriter { out, column: 0, utf8, wrote_utf8: false }
     }
 
@@ -65,14 +65,14 @@ impl<'o> FieldWriter<'o> {
     }
 
     /// A whole field of words that are written as they are.
-    pub(super) fn words<'w>(&mut self, name: &str, words: impl IntoIterator<Item = &'w str>) {
+    pub(crate) fn words<'w>(&mut self, name: &str, words: impl IntoIterator<Item = &'w str>) {
         self.begin(name);
         words.into_iter().for_each(|word| self.word(" ", word));
         self.end();
     }
 
     /// A whole field of unstructured text (RFC 5322 §3.6.5).
-    pub(super) fn unstructured(&mut self, name: &HeaderName, text: &HeaderText) {
+    pub(crate) fn unstructured(&mut self, name: &HeaderName, text: &HeaderText) {
         self.begin(name.as_str());
         self.text(text.as_str());
         self.end();
@@ -185,8 +185,25 @@ impl<'o> FieldWriter<'o> {
         }
     }
 
+    /// A whole field of phrases (RFC 5322 §3.6.5 `Keywords`).
+    pub(crate) fn phrases<'w>(&mut self, name: &str, phrases: impl IntoIterator<Item = &'w str>) {
+        self.begin(name);
+        for (index, phrase) in phrases.into_iter().enumerate() {
+            if index > 0 {
+                self.push(",");
+            }
+            self.phrase(phrase);
+        }
+        self.end();
+    }
+
+    /// A text as encoded words, whether it needs them or not.
+    pub(crate) fn encoded(&mut self, text: &str) {
+        self.encoded_words(" ", text);
+    }
+
     /// A whole address field. Nothing is written for an empty list (RFC 5322 §3.6.3).
-    pub(super) fn addresses(&mut self, name: &str, list: &[Address]) {
+    pub(crate) fn addresses(&mut self, name: &str, list: &[Address]) {
         if list.is_empty() {
             return;
         }
@@ -239,7 +256,7 @@ impl<'o> FieldWriter<'o> {
     }
 
     /// A whole field of a value with parameters (RFC 2045 §5.1, RFC 2183, RFC 2231).
-    pub(super) fn parameters<'p>(
+    pub(crate) fn parameters<'p>(
         &mut self,
         name: &str,
         value: &str,

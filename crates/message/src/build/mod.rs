@@ -14,7 +14,7 @@
 //! # Ok(()) }
 //! ```
 
-mod fold;
+pub(crate) mod fold;
 mod media_type;
 mod part;
 
