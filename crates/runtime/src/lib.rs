@@ -6,10 +6,12 @@ pub mod limits;
 mod listen;
 mod outgoing;
 mod peers;
+mod proxy;
 pub mod tls;
 mod world;
 
 pub use drive::{Driven, Handler, Transcript, drive};
 pub use listen::{Service, bind, listen};
 pub use peers::{Admission, PeerLimits, Peers, Refusal};
+pub use proxy::{Proxied, ProxyError, read_proxy_header};
 pub use world::{Clock, Entropy, Network, OsEntropy, Stream, SystemClock, TcpNetwork};

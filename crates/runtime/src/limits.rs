@@ -26,6 +26,16 @@ pub const LINGER_MAX: Duration = Duration::from_secs(2);
 /// See [`LINGER_MAX`].
 pub const LINGER_OCTETS_MAX: usize = 1024 * 1024;
 
+/// Octets of a PROXY header of version 1, CR LF included (§2.1: 107).
+pub const PROXY_TEXT_OCTETS_MAX: usize = 107;
+
+/// Octets of one of version 2 behind its first sixteen. Two Unix addresses take 216, certificates that a
+/// proxy tells of some hundreds.
+pub const PROXY_HEADER_OCTETS_MAX: usize = 4096;
+
+/// How long a proxy may take for its header, which it sends at once (§2: at least 3 seconds).
+pub const PROXY_TIME_MAX: Duration = Duration::from_secs(10);
+
 /// Connections that the kernel keeps ready for us.
 pub const ACCEPT_BACKLOG: i32 = 4096;
 

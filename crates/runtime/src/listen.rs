@@ -31,6 +31,11 @@ pub fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
 pub trait Service: Send + Sync + 'static {
     /// Takes over a connection; must return at once (it spawns a task).
     fn serve(&self, stream: TcpStream, peer: SocketAddr, admission: Admission);
+    /// Whether the peer is a proxy of ours, which passes on the connections of many.
+    fn is_proxy(&self, peer: SocketAddr) -> bool {
+        let _ = peer;
+        false
+    }
     /// What a peer is told that is not let in, before the connection is closed.
     fn refuse(&self, peer: SocketAddr, refusal: Refusal) -> Bytes;
 }
@@ -61,7 +66,11 @@ pub async fn listen(
             }
         };
         pause = ACCEPT_PAUSE_MIN;
-        match peers.admit(peer.ip(), clock.now()) {
+        let admitted = match service.is_proxy(peer) {
+            true => peers.admit_proxy(),
+            false => peers.admit(peer.ip(), clock.now()),
+        };
+        match admitted {
             Ok(admission) => {
                 // Replies are small and waited for.
                 let _ = stream.set_nodelay(true);

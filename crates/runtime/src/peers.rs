@@ -105,7 +105,19 @@ impl Peers {
         }
         peer.connections += 1;
         self.connections.fetch_add(1, Ordering::Relaxed);
-        Ok(Admission { peers: self.clone(), network })
+        Ok(Admission { peers: self.clone(), network: Some(network) })
+    }
+
+    /// Lets a proxy's connection in: its address has no share of its own, for it stands for many. Whom it is
+    /// passed on for must be [admitted](Self::admit) as soon as that is known.
+    pub fn admit_proxy(self: &Arc<Self>) -> Result<Admission, Refusal> {
+        let limits = self.limits();
+        let _table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.connections() >= limits.connections_max {
+            return Err(Refusal::TotalConnections);
+        }
+        self.connections.fetch_add(1, Ordering::Relaxed);
+        Ok(Admission { peers: self.clone(), network: None })
     }
 
     /// Notes a failure of this address; returns how many it has within the window.
@@ -188,17 +200,19 @@ impl Network {
 #[derive(Debug)]
 pub struct Admission {
     peers: Arc<Peers>,
-    network: Network,
+    /// `None` for a proxy.
+    network: Option<Network>,
 }
 
 impl Drop for Admission {
     fn drop(&mut self) {
         self.peers.connections.fetch_sub(1, Ordering::Relaxed);
+        let Some(network) = self.network else { return };
         let mut table = self.peers.table.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(peer) = table.get_mut(&self.network) {
+        if let Some(peer) = table.get_mut(&network) {
             peer.connections -= 1;
             if peer.connections == 0 && !peer.is_remembered() {
-                table.remove(&self.network);
+                table.remove(&network);
             }
         }
     }
