@@ -47,7 +47,12 @@ pub enum Capability {
     /// TLS can be started (RFC 2595 §4).
     Stls,
     /// UTF8 can be switched on (RFC 6856 §2).
-    Utf8,
+    Utf8 {
+        /// Names and passwords may be UTF-8.
+        user: bool,
+    },
+    /// LANG is there (RFC 6856 §3).
+    Lang,
     /// One that we do not know, or know with other arguments, as it stood.
     Other(String),
 }
@@ -92,7 +97,11 @@ impl Capability {
             ("IMPLEMENTATION", words) if !words.is_empty() => Capability::Implementation(words.join(" ")),
             ("AUTH-RESP-CODE", []) => Capability::AuthRespCode,
             ("STLS", []) => Capability::Stls,
-            ("UTF8", []) => Capability::Utf8,
+            ("UTF8", rest) => match per_user(rest) {
+                Some(user) => Capability::Utf8 { user },
+                None => other(),
+            },
+            ("LANG", []) => Capability::Lang,
             _ => other(),
         }
     }
@@ -123,7 +132,8 @@ impl fmt::Display for Capability {
             Capability::Implementation(name) => write!(f, "IMPLEMENTATION {name}"),
             Capability::AuthRespCode => f.write_str("AUTH-RESP-CODE"),
             Capability::Stls => f.write_str("STLS"),
-            Capability::Utf8 => f.write_str("UTF8"),
+            Capability::Utf8 { user: is_for_user } => write!(f, "UTF8{}", user(is_for_user)),
+            Capability::Lang => f.write_str("LANG"),
             Capability::Other(line) => f.write_str(line),
         }
     }
@@ -153,7 +163,9 @@ mod tests {
             ),
             ("AUTH-RESP-CODE", Capability::AuthRespCode),
             ("STLS", Capability::Stls),
-            ("UTF8", Capability::Utf8),
+            ("UTF8", Capability::Utf8 { user: false }),
+            ("UTF8 USER", Capability::Utf8 { user: true }),
+            ("LANG", Capability::Lang),
             ("X-OWN thing", Capability::Other("X-OWN thing".into())),
             ("EXPIRE soon", Capability::Other("EXPIRE soon".into())),
         ];

@@ -2,7 +2,7 @@
 
 use crate::limits::COMMAND_OCTETS_MAX;
 use posta_wire::Secret;
-use std::num::NonZeroU32;
+use std::{fmt, num::NonZeroU32};
 use thiserror::Error;
 
 /// The number of a message within a session: 1 for the first (RFC 1939 §4).
@@ -58,6 +58,43 @@ pub enum Command {
     },
     /// `STLS` (RFC 2595 §4).
     Stls,
+    /// `UTF8` (RFC 6856 §2.1).
+    Utf8,
+    /// `LANG [range]` (RFC 6856 §3.2): a language range, `*` for the preferred one; without, a listing.
+    Lang(Option<String>),
+}
+
+/// What a keyword needs. `Display` is fit for a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Argument {
+    /// USER.
+    Name,
+    /// PASS.
+    Password,
+    /// RETR, DELE, LIST, UIDL.
+    Number,
+    /// TOP.
+    NumberAndLines,
+    /// APOP.
+    NameAndDigest,
+    /// AUTH.
+    Mechanism,
+    /// LANG.
+    Language,
+}
+
+impl fmt::Display for Argument {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Argument::Name => "a name",
+            Argument::Password => "a password",
+            Argument::Number => "a message number",
+            Argument::NumberAndLines => "a message number and a number of lines",
+            Argument::NameAndDigest => "a name and a digest of 32 hexadecimal digits",
+            Argument::Mechanism => "a mechanism, and perhaps an initial response",
+            Argument::Language => "at most one language",
+        })
+    }
 }
 
 /// Why a line is no command. `Display` is fit for a reply.
@@ -71,7 +108,7 @@ pub enum CommandError {
     ArgumentUnexpected(&'static str),
     /// The keyword needs what is named.
     #[error("{0} needs {1}")]
-    ArgumentNeeded(&'static str, &'static str),
+    ArgumentNeeded(&'static str, Argument),
     /// The line ends with a bare LF.
     #[error("lines end with CR LF")]
     BareLineFeed,
@@ -122,14 +159,16 @@ impl Command {
             b"RSET" => bare("RSET", trimmed, Command::Rset),
             b"TOP " => parse_top(trimmed),
             b"UIDL" => optional_number("UIDL", trimmed).map(Command::Uidl),
-            b"USER" if trimmed.is_empty() => Err(CommandError::ArgumentNeeded("USER", "a name")),
+            b"USER" if trimmed.is_empty() => Err(CommandError::ArgumentNeeded("USER", Argument::Name)),
             b"USER" => Ok(Command::User(trimmed.to_owned())),
-            b"PASS" if argument.is_empty() => Err(CommandError::ArgumentNeeded("PASS", "a password")),
+            b"PASS" if argument.is_empty() => Err(CommandError::ArgumentNeeded("PASS", Argument::Password)),
             b"PASS" => Ok(Command::Pass(Secret::new(argument))),
             b"APOP" => parse_apop(trimmed),
             b"AUTH" => parse_auth(trimmed),
             b"CAPA" => bare("CAPA", trimmed, Command::Capa),
             b"STLS" => bare("STLS", trimmed, Command::Stls),
+            b"UTF8" => bare("UTF8", trimmed, Command::Utf8),
+            b"LANG" => parse_lang(trimmed),
             _ => Err(CommandError::Unknown),
         }
     }
@@ -152,6 +191,8 @@ impl Command {
             Command::Capa => "CAPA",
             Command::Auth { .. } => "AUTH",
             Command::Stls => "STLS",
+            Command::Utf8 => "UTF8",
+            Command::Lang(_) => "LANG",
         }
     }
 
@@ -169,6 +210,7 @@ impl Command {
             Command::Auth { mechanism, initial: Some(initial) } => {
                 format!("{keyword} {mechanism} {}\r\n", initial.expose())
             }
+            Command::Lang(Some(range)) => format!("{keyword} {range}\r\n"),
             _ => format!("{keyword}\r\n"),
         }
     }
@@ -179,7 +221,7 @@ fn bare(keyword: &'static str, argument: &str, command: Command) -> Result<Comma
 }
 
 fn number(keyword: &'static str, argument: &str) -> Result<MessageNumber, CommandError> {
-    let needed = CommandError::ArgumentNeeded(keyword, "a message number");
+    let needed = CommandError::ArgumentNeeded(keyword, Argument::Number);
     // `parse` alone would take "+1".
     if !argument.bytes().all(|octet| octet.is_ascii_digit()) {
         return Err(needed);
@@ -192,7 +234,7 @@ fn optional_number(keyword: &'static str, argument: &str) -> Result<Option<Messa
 }
 
 fn parse_top(argument: &str) -> Result<Command, CommandError> {
-    let needed = CommandError::ArgumentNeeded("TOP", "a message number and a number of lines");
+    let needed = CommandError::ArgumentNeeded("TOP", Argument::NumberAndLines);
     let (message, lines) = argument.split_once(' ').ok_or(needed)?;
     let message = number("TOP", message).map_err(|_| needed)?;
     if lines.is_empty() || !lines.bytes().all(|octet| octet.is_ascii_digit()) {
@@ -203,7 +245,7 @@ fn parse_top(argument: &str) -> Result<Command, CommandError> {
 }
 
 fn parse_apop(argument: &str) -> Result<Command, CommandError> {
-    let needed = CommandError::ArgumentNeeded("APOP", "a name and a digest of 32 hexadecimal digits");
+    let needed = CommandError::ArgumentNeeded("APOP", Argument::NameAndDigest);
     let (name, digits) = argument.rsplit_once(' ').ok_or(needed)?;
     let mut digest = [0; 16];
     hex::decode_to_slice(digits, &mut digest).map_err(|_| needed)?;
@@ -214,11 +256,18 @@ fn parse_apop(argument: &str) -> Result<Command, CommandError> {
 }
 
 fn parse_auth(argument: &str) -> Result<Command, CommandError> {
-    let needed = CommandError::ArgumentNeeded("AUTH", "a mechanism, and perhaps an initial response");
+    let needed = CommandError::ArgumentNeeded("AUTH", Argument::Mechanism);
     let mut words = argument.split(' ').filter(|word| !word.is_empty());
     let mechanism = words.next().ok_or(needed)?.to_owned();
     let initial = words.next().map(Secret::new);
     if words.next().is_some() { Err(needed) } else { Ok(Command::Auth { mechanism, initial }) }
+}
+
+fn parse_lang(argument: &str) -> Result<Command, CommandError> {
+    if argument.contains(' ') {
+        return Err(CommandError::ArgumentNeeded("LANG", Argument::Language));
+    }
+    Ok(Command::Lang((!argument.is_empty()).then(|| argument.to_owned())))
 }
 
 #[cfg(test)]
@@ -260,6 +309,10 @@ mod tests {
             ("APOP mrose c4c9334bac560ecc979e58001b3e22fb", Command::Apop { name: "mrose".into(), digest }),
             ("CAPA", Command::Capa),
             ("auth PLAIN", Command::Auth { mechanism: "PLAIN".into(), initial: None }),
+            ("UTF8", Command::Utf8),
+            ("LANG", Command::Lang(None)),
+            ("lang de-AT ", Command::Lang(Some("de-AT".into()))),
+            ("LANG *", Command::Lang(Some("*".into()))),
             ("AUTH PLAIN =", Command::Auth { mechanism: "PLAIN".into(), initial: Some(Secret::new("=")) }),
         ];
         for (line, expected) in table {
@@ -275,30 +328,32 @@ mod tests {
         let table: &[(&[u8], CommandError)] = &[
             (b"", CommandError::Unknown),
             (b" ", CommandError::Unknown),
-            (b"TOP", CommandError::ArgumentNeeded("TOP", "a message number and a number of lines")),
-            (b"TOP 1", CommandError::ArgumentNeeded("TOP", "a message number and a number of lines")),
-            (b"TOP 1 -1", CommandError::ArgumentNeeded("TOP", "a message number and a number of lines")),
-            (b"TOP 1  1", CommandError::ArgumentNeeded("TOP", "a message number and a number of lines")),
+            (b"TOP", CommandError::ArgumentNeeded("TOP", Argument::NumberAndLines)),
+            (b"TOP 1", CommandError::ArgumentNeeded("TOP", Argument::NumberAndLines)),
+            (b"TOP 1 -1", CommandError::ArgumentNeeded("TOP", Argument::NumberAndLines)),
+            (b"TOP 1  1", CommandError::ArgumentNeeded("TOP", Argument::NumberAndLines)),
             (b"HELO", CommandError::Unknown),
             (b"QUITS", CommandError::Unknown),
             (b"STAT 1", CommandError::ArgumentUnexpected("STAT")),
             (b"QUIT now", CommandError::ArgumentUnexpected("QUIT")),
-            (b"RETR", CommandError::ArgumentNeeded("RETR", "a message number")),
-            (b"RETR 0", CommandError::ArgumentNeeded("RETR", "a message number")),
-            (b"RETR +1", CommandError::ArgumentNeeded("RETR", "a message number")),
-            (b"RETR -1", CommandError::ArgumentNeeded("RETR", "a message number")),
-            (b"RETR 1 2", CommandError::ArgumentNeeded("RETR", "a message number")),
-            (b"RETR 4294967296", CommandError::ArgumentNeeded("RETR", "a message number")),
-            (b"LIST x", CommandError::ArgumentNeeded("LIST", "a message number")),
-            (b"USER", CommandError::ArgumentNeeded("USER", "a name")),
-            (b"USER  ", CommandError::ArgumentNeeded("USER", "a name")),
-            (b"PASS", CommandError::ArgumentNeeded("PASS", "a password")),
-            (b"PASS ", CommandError::ArgumentNeeded("PASS", "a password")),
+            (b"RETR", CommandError::ArgumentNeeded("RETR", Argument::Number)),
+            (b"RETR 0", CommandError::ArgumentNeeded("RETR", Argument::Number)),
+            (b"RETR +1", CommandError::ArgumentNeeded("RETR", Argument::Number)),
+            (b"RETR -1", CommandError::ArgumentNeeded("RETR", Argument::Number)),
+            (b"RETR 1 2", CommandError::ArgumentNeeded("RETR", Argument::Number)),
+            (b"RETR 4294967296", CommandError::ArgumentNeeded("RETR", Argument::Number)),
+            (b"LIST x", CommandError::ArgumentNeeded("LIST", Argument::Number)),
+            (b"USER", CommandError::ArgumentNeeded("USER", Argument::Name)),
+            (b"USER  ", CommandError::ArgumentNeeded("USER", Argument::Name)),
+            (b"PASS", CommandError::ArgumentNeeded("PASS", Argument::Password)),
+            (b"PASS ", CommandError::ArgumentNeeded("PASS", Argument::Password)),
             (b"APOP mrose", APOP_NEEDED),
             (b"APOP mrose c4c9", APOP_NEEDED),
             (b"APOP  c4c9334bac560ecc979e58001b3e22fb", APOP_NEEDED),
             (b"STAT\0", CommandError::NotText),
             (b"STAT\r", CommandError::NotText),
+            (b"UTF8 on", CommandError::ArgumentUnexpected("UTF8")),
+            (b"LANG de fr", CommandError::ArgumentNeeded("LANG", Argument::Language)),
             (b"AUTH", AUTH_NEEDED),
             (b"AUTH PLAIN a b", AUTH_NEEDED),
             (b"USER \xff", CommandError::NotText),
@@ -308,10 +363,8 @@ mod tests {
             assert_eq!(Command::parse(line).as_ref(), Err(expected), "{}", line.escape_ascii());
         }
     }
-    const AUTH_NEEDED: CommandError =
-        CommandError::ArgumentNeeded("AUTH", "a mechanism, and perhaps an initial response");
-    const APOP_NEEDED: CommandError =
-        CommandError::ArgumentNeeded("APOP", "a name and a digest of 32 hexadecimal digits");
+    const AUTH_NEEDED: CommandError = CommandError::ArgumentNeeded("AUTH", Argument::Mechanism);
+    const APOP_NEEDED: CommandError = CommandError::ArgumentNeeded("APOP", Argument::NameAndDigest);
 
     #[test]
     fn passwords_do_not_print() {
@@ -336,6 +389,8 @@ mod tests {
             "[ -~ü]{1,100}".prop_map(|text| Command::Pass(Secret::new(text))),
             (name(), any::<[u8; 16]>()).prop_map(|(name, digest)| Command::Apop { name, digest }),
             Just(Command::Capa),
+            Just(Command::Utf8),
+            proptest::option::of("[!-~]{1,20}").prop_map(Command::Lang),
             ("[!-~]{1,30}", proptest::option::of("[!-~]{1,60}")).prop_map(|(mechanism, initial)| {
                 Command::Auth { mechanism, initial: initial.map(Secret::new) }
             }),

@@ -11,11 +11,13 @@ mod apop;
 mod capability;
 pub mod client;
 mod command;
+mod language;
 pub mod limits;
 mod reply;
 pub mod server;
 
 pub use apop::{apop_digest, digests_equal};
 pub use capability::{Capability, Retention};
-pub use command::{Command, CommandError, MessageNumber};
+pub use command::{Argument, Command, CommandError, MessageNumber};
+pub use language::Language;
 pub use reply::{BadReply, Reply, ResponseCode};

@@ -16,6 +16,8 @@ pub enum ResponseCode {
     SystemPermanent,
     /// `[AUTH]`: the credentials are wrong (RFC 3206 §5).
     Authentication,
+    /// `[UTF8]`: the message holds UTF-8, and UTF8 was not said (RFC 6856 §5).
+    Utf8,
     /// One that we do not know, without brackets.
     Other(String),
 }
@@ -28,6 +30,7 @@ impl ResponseCode {
             ResponseCode::SystemTemporary => "SYS/TEMP",
             ResponseCode::SystemPermanent => "SYS/PERM",
             ResponseCode::Authentication => "AUTH",
+            ResponseCode::Utf8 => "UTF8",
             ResponseCode::Other(name) => name,
         }
     }
@@ -49,6 +52,7 @@ impl ResponseCode {
             ResponseCode::SystemTemporary,
             ResponseCode::SystemPermanent,
             ResponseCode::Authentication,
+            ResponseCode::Utf8,
         ];
         let found = known.into_iter().find(|code| code.as_str().eq_ignore_ascii_case(name));
         Some(found.unwrap_or_else(|| ResponseCode::Other(name.to_owned())))

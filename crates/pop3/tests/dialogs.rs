@@ -9,8 +9,8 @@
 
 use bytes::Bytes;
 use posta_pop3::{
-    apop_digest, digests_equal,
-    server::{Answer, LoginFailure, MechanismRefusal, MessageEntry, Question, Session, Settings},
+    Language, apop_digest, digests_equal,
+    server::{Answer, LoginFailure, MechanismRefusal, MessageEntry, Question, Session, Settings, Unreadable},
 };
 use posta_wire::{
     Conversation, Output, Secret,
@@ -23,14 +23,16 @@ use std::{
 };
 
 /// The world as the dialogue sets it, and what became of it.
-#[derive(Default)]
 struct Scene {
     timestamp: Option<String>,
     user: Option<(String, String)>,
     apop: Option<(String, String)>,
     messages: Vec<Vec<u8>>,
     unreadable: Option<(usize, usize)>,
-    login_fails: bool,
+    unreadable_is: Unreadable,
+    login_fails: Option<LoginFailure>,
+    language: Language,
+    login_delay_secs: u32,
     offered: MechanismSet,
     needs_encryption: MechanismSet,
     update_fails: bool,
@@ -38,6 +40,29 @@ struct Scene {
     bare_lf_accepted: bool,
     errors_max: Option<u32>,
     removed: Vec<usize>,
+}
+
+impl Default for Scene {
+    fn default() -> Self {
+        Scene {
+            timestamp: None,
+            user: None,
+            apop: None,
+            messages: Vec::new(),
+            unreadable: None,
+            unreadable_is: Unreadable::Temporary,
+            login_fails: None,
+            language: Language::English,
+            login_delay_secs: 0,
+            offered: MechanismSet::EMPTY,
+            needs_encryption: MechanismSet::EMPTY,
+            update_fails: false,
+            plain_login_off: false,
+            bare_lf_accepted: false,
+            errors_max: None,
+            removed: Vec::new(),
+        }
+    }
 }
 
 impl Scene {
@@ -64,7 +89,17 @@ impl Scene {
             }
             ["auth", "encrypted", names @ ..] => self.needs_encryption = mechanisms(names),
             ["auth", names @ ..] => self.offered = mechanisms(names),
-            ["login", "fails"] => self.login_fails = true,
+            ["login", "fails"] => self.login_fails = Some(LoginFailure::Temporary),
+            ["login", "fails", "for", "good"] => self.login_fails = Some(LoginFailure::Permanent),
+            ["login", "too", "soon", wait] => {
+                self.login_fails = Some(LoginFailure::TooSoon { wait_secs: wait.parse().expect("a number") });
+            }
+            ["login", "delay", seconds] => self.login_delay_secs = seconds.parse().expect("a number"),
+            ["language", tag] => self.language = Language::matching(tag).expect("a language"),
+            ["damaged", number] => {
+                self.unreadable = Some((index(number), 0));
+                self.unreadable_is = Unreadable::Permanent;
+            }
             ["update", "fails"] => self.update_fails = true,
             ["plain", "login", "off"] => self.plain_login_off = true,
             ["bare", "LF", "accepted"] => self.bare_lf_accepted = true,
@@ -78,6 +113,8 @@ impl Scene {
         let mut settings = Settings::new("pop.example");
         settings.plain_login = !self.plain_login_off;
         settings.bare_lf_accepted = self.bare_lf_accepted;
+        settings.language = self.language;
+        settings.login_delay_secs = self.login_delay_secs;
         settings.errors_max = self.errors_max.unwrap_or(settings.errors_max);
         settings
     }
@@ -116,11 +153,11 @@ impl Scene {
                 let mut rest = &self.messages[index][offset..];
                 if let Some((_, after)) = self.unreadable.filter(|(which, _)| *which == index) {
                     match after.saturating_sub(offset) {
-                        0 => return Answer::Content(None),
+                        0 => return Answer::Content(Err(self.unreadable_is)),
                         readable => rest = &rest[..readable.min(rest.len())],
                     }
                 }
-                Answer::Content(Some(Bytes::copy_from_slice(&rest[..rest.len().min(piece_octets)])))
+                Answer::Content(Ok(Bytes::copy_from_slice(&rest[..rest.len().min(piece_octets)])))
             }
             Question::Update { deleted } => {
                 self.removed = deleted;
@@ -146,8 +183,8 @@ impl Scene {
     }
 
     fn login(&self, good: bool) -> Answer {
-        if self.login_fails {
-            return Answer::Login(Err(LoginFailure::Temporary));
+        if let Some(failure) = self.login_fails {
+            return Answer::Login(Err(failure));
         }
         let entries = self.messages.iter().enumerate().map(|(index, message)| MessageEntry {
             size_octets: message.len() as u64 + if message.ends_with(b"\r\n") { 0 } else { 2 },

@@ -59,7 +59,7 @@ impl Maildrop {
             }
             Question::Content { index, offset } => {
                 let rest = &self.messages[index][offset as usize..];
-                Answer::Content(Some(Bytes::copy_from_slice(&rest[..rest.len().min(self.piece_octets)])))
+                Answer::Content(Ok(Bytes::copy_from_slice(&rest[..rest.len().min(self.piece_octets)])))
             }
             Question::Update { deleted } => {
                 self.removed = deleted;
@@ -80,6 +80,7 @@ impl Maildrop {
                 }
                 Output::Event(server::Event::Retrieved { index }) => self.retrieved.push(index),
                 Output::Event(server::Event::Ended { reason }) => self.ended.push(reason),
+                Output::Event(server::Event::Utf8) => {}
                 Output::Event(server::Event::Secured(_)) => panic!("nobody began TLS"),
                 Output::Close => return (sent, true),
                 Output::StartTls => panic!("nobody began TLS"),
@@ -198,7 +199,7 @@ fn a_content_that_is_shorter_than_said_does_not_look_whole() {
             }
             Some(Output::Ask(server::Question::Content { offset, .. })) => {
                 let piece = if offset == 0 { Bytes::from_static(b"short\r\n") } else { Bytes::new() };
-                session.handle_answer(server::Answer::Content(Some(piece)), now);
+                session.handle_answer(server::Answer::Content(Ok(piece)), now);
             }
             Some(Output::Event(server::Event::Ended { reason: words })) => reason = Some(words),
             Some(Output::Close) => break,

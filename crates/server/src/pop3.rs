@@ -13,7 +13,7 @@ use posta_address::Mailbox;
 use posta_journal::{Event as Note, SessionKind};
 use posta_pop3::{
     apop_digest, digests_equal,
-    server::{Answer, Event, LoginFailure, MechanismRefusal, MessageEntry, Question, Session},
+    server::{Answer, Event, LoginFailure, MechanismRefusal, MessageEntry, Question, Session, Unreadable},
 };
 use posta_runtime::{Admission, Handler, Refusal, Service, drive};
 use posta_smtp::server::Authentication;
@@ -310,7 +310,9 @@ impl Handler<Session> for Pop3Session<'_> {
                 self.open(&name, "auth", account).await
             }
             Question::AuthenticationFailed(failure) => self.authentication_failed(failure).await,
-            Question::Content { index, offset } => Answer::Content(self.content(index, offset).await),
+            Question::Content { index, offset } => {
+                Answer::Content(self.content(index, offset).await.ok_or(Unreadable::Temporary))
+            }
             Question::Update { deleted } => Answer::Updated(self.update(&deleted).await),
         }
     }
@@ -326,6 +328,7 @@ impl Handler<Session> for Pop3Session<'_> {
                 }
             }
             Event::Secured(facts) => self.tls = Some(facts),
+            Event::Utf8 => {}
             Event::Ended { reason } => self.end = reason,
         }
     }

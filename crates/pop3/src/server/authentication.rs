@@ -1,7 +1,9 @@
 //! AUTH (RFC 5034, RFC 1734): the client proves who it is by SASL.
 
 use super::{
-    MechanismRefusal, Question, replies,
+    MechanismRefusal, Question,
+    phrases::Phrase,
+    replies,
     session::{Session, State},
 };
 use crate::limits::COMMAND_OCTETS_MAX;
@@ -25,10 +27,7 @@ impl Session {
     }
 
     pub(super) fn exchange_refused(&mut self, refusal: MechanismRefusal) -> State {
-        self.refuse(&match refusal {
-            MechanismRefusal::NotOffered => replies::MECHANISM_UNKNOWN,
-            MechanismRefusal::NeedsEncryption => replies::ENCRYPTION_REQUIRED,
-        });
+        self.refuse(&replies::mechanism(self.language, refusal));
         self.unless_ended(State::Authorization { user: None })
     }
 
@@ -69,11 +68,9 @@ impl Session {
             Step::Failed(failure) => {
                 self.lines.set_limit(COMMAND_OCTETS_MAX);
                 match failure {
-                    Failure::Cancelled | Failure::UnexpectedInitial => {
-                        self.refuse(&replies::EXCHANGE_ABORTED)
-                    }
-                    Failure::NotBase64 => self.refuse(&replies::NOT_BASE64),
-                    Failure::TooLong => self.refuse(&replies::EXCHANGE_TOO_LONG),
+                    Failure::Cancelled | Failure::UnexpectedInitial => self.deny(Phrase::ExchangeAborted),
+                    Failure::NotBase64 => self.deny(Phrase::NotBase64),
+                    Failure::TooLong => self.deny(Phrase::ExchangeTooLong),
                     Failure::Malformed
                     | Failure::Refused
                     | Failure::ChannelBinding

@@ -1,7 +1,15 @@
 //! The snapshot of a maildrop that a session works on, with its marks.
 
-use super::MessageEntry;
-use crate::{MessageNumber, Reply};
+use super::{MessageEntry, phrases::Phrase};
+use crate::{Language, MessageNumber};
+use std::borrow::Cow;
+
+/// Why there is no such message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Missing {
+    Deleted(MessageNumber),
+    NeverThere { count: usize },
+}
 
 /// A snapshot, and which of its messages are marked as deleted.
 #[derive(Debug)]
@@ -28,13 +36,13 @@ impl Maildrop {
         self.octets_left = self.entries.iter().fold(0, |sum, entry| sum.saturating_add(entry.size_octets));
     }
 
-    /// The index of a message that is there and not marked, or the reply that says why not.
-    pub(super) fn find(&self, message: MessageNumber) -> Result<usize, Reply> {
+    /// The index of a message that is there and not marked.
+    pub(super) fn find(&self, message: MessageNumber) -> Result<usize, Missing> {
         let index = message.get() as usize - 1;
         match self.deleted.get(index) {
             Some(false) => Ok(index),
-            Some(true) => Err(negative(format!("message {message} is deleted"))),
-            None => Err(negative(format!("no such message, only {} in maildrop", self.entries.len()))),
+            Some(true) => Err(Missing::Deleted(message)),
+            None => Err(Missing::NeverThere { count: self.entries.len() }),
         }
     }
 
@@ -73,21 +81,15 @@ impl Maildrop {
     }
 
     /// `2 messages (320 octets)`
-    pub(super) fn described(&self) -> String {
-        let plural = if self.messages_left == 1 { "" } else { "s" };
-        format!("{} message{plural} ({} octets)", self.messages_left, self.octets_left)
-    }
-
-    /// What stays behind: `maildrop empty`, `2 messages left`.
-    pub(super) fn remainder(&self) -> String {
+    pub(super) fn described(&self, language: Language) -> Cow<'static, str> {
         match self.messages_left {
-            0 => "maildrop empty".to_owned(),
-            1 => "1 message left".to_owned(),
-            count => format!("{count} messages left"),
+            1 => Phrase::OneMessage.say(language, &[&self.octets_left]),
+            count => Phrase::Messages.say(language, &[&count, &self.octets_left]),
         }
     }
-}
 
-fn negative(text: String) -> Reply {
-    Reply { positive: false, code: None, text: text.into() }
+    /// How many are not marked.
+    pub(super) fn messages_left(&self) -> usize {
+        self.messages_left
+    }
 }

@@ -7,12 +7,13 @@
 mod authentication;
 mod listing;
 mod maildrop;
+mod phrases;
 mod question;
 mod replies;
 mod session;
 mod settings;
 mod transmission;
 
-pub use question::{Answer, Event, LoginFailure, MechanismRefusal, MessageEntry, Question};
+pub use question::{Answer, Event, LoginFailure, MechanismRefusal, MessageEntry, Question, Unreadable};
 pub use session::Session;
 pub use settings::Settings;

@@ -69,6 +69,22 @@ pub enum LoginFailure {
     Credentials,
     /// We can't look now.
     Temporary,
+    /// We can't look before somebody has mended something (RFC 3206 §4).
+    Permanent,
+    /// The last login is too short ago (RFC 2449 §8.1.1).
+    TooSoon {
+        /// After this it is not.
+        wait_secs: u64,
+    },
+}
+
+/// Why a content can't be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unreadable {
+    /// For now.
+    Temporary,
+    /// It is damaged.
+    Permanent,
 }
 
 /// Why a mechanism is not begun.
@@ -93,8 +109,8 @@ pub enum Answer {
     NoExchange(MechanismRefusal),
     /// To `Credentials`.
     Credentials(sasl::server::Answer),
-    /// To `Content`; `None` when it can't be read.
-    Content(Option<Bytes>),
+    /// To `Content`.
+    Content(Result<Bytes, Unreadable>),
     /// To `Update`: whether all is durable.
     Updated(bool),
 }
@@ -109,6 +125,9 @@ pub enum Event {
     },
     /// TLS is on.
     Secured(Arc<TlsFacts>),
+    /// UTF8 was said (RFC 6856 §2): from now on messages go as they are. Without it, whoever answers gives
+    /// sizes and contents without UTF-8 in header sections.
+    Utf8,
     /// The session is over.
     Ended {
         /// `quit`, `peer closed`, `timeout`, `shutdown`, `too many errors`, `too many failed logins`,

@@ -1,39 +1,64 @@
-//! All fixed replies of the server in one table. Those that count something are made where it is counted.
+//! All replies of the server: what they say is in [`super::phrases`], what they mean to a program here.
 
-use crate::{Reply, ResponseCode};
+use super::{LoginFailure, MechanismRefusal, Unreadable, maildrop::Missing, phrases::Phrase};
+use crate::{Language, Reply, ResponseCode};
+use std::fmt::Display;
 
-pub(super) const USER_ACCEPTED: Reply = Reply::ok("send your password");
-pub(super) const NOTHING_DONE: Reply = Reply::ok("");
-pub(super) const CAPABILITIES: Reply = Reply::ok("capability list follows");
-pub(super) const UNIQUE_IDS: Reply = Reply::ok("unique-id listing follows");
-pub(super) const TOP: Reply = Reply::ok("top of message follows");
+/// `+OK text`
+pub(super) fn ok(language: Language, phrase: Phrase, values: &[&dyn Display]) -> Reply {
+    Reply { positive: true, code: None, text: phrase.say(language, values) }
+}
 
-pub(super) const READY_FOR_TLS: Reply = Reply::ok("begin TLS");
-pub(super) const TLS_OFF: Reply = Reply::err("STLS is not offered here");
-pub(super) const TLS_IS_ON: Reply = Reply::err("TLS is on already");
-pub(super) const TLS_AFTER_LOGIN: Reply = Reply::err("STLS comes before logging in");
+/// `-ERR text`
+pub(super) fn err(language: Language, phrase: Phrase, values: &[&dyn Display]) -> Reply {
+    Reply { positive: false, code: None, text: phrase.say(language, values) }
+}
 
-pub(super) const PLAIN_LOGIN_OFF: Reply = Reply::err("USER and PASS are not offered here");
-pub(super) const APOP_OFF: Reply = Reply::err("APOP is not offered here");
-pub(super) const USER_FIRST: Reply = Reply::err("USER comes first");
-pub(super) const LOGIN_FIRST: Reply = Reply::err("log in first");
-pub(super) const LOGGED_IN: Reply = Reply::err("you are logged in already");
-pub(super) const TOO_MANY_ERRORS: Reply = Reply::err("too many errors");
+/// `-ERR [code] text`
+pub(super) fn coded(
+    language: Language,
+    code: ResponseCode,
+    phrase: Phrase,
+    values: &[&dyn Display],
+) -> Reply {
+    Reply { code: Some(code), ..err(language, phrase, values) }
+}
 
-pub(super) const MECHANISM_UNKNOWN: Reply = Reply::err("no such mechanism here");
-// RFC 5034 §4: no plaintext without TLS.
-pub(super) const ENCRYPTION_REQUIRED: Reply = Reply::err("begin TLS before sending a password");
-pub(super) const EXCHANGE_ABORTED: Reply = Reply::err("authentication aborted");
-pub(super) const NOT_BASE64: Reply = Reply::err("cannot decode base64");
-pub(super) const EXCHANGE_TOO_LONG: Reply = Reply::err("line too long");
+pub(super) fn missing(language: Language, missing: Missing) -> Reply {
+    match missing {
+        Missing::Deleted(message) => err(language, Phrase::IsDeleted, &[&message]),
+        Missing::NeverThere { count } => err(language, Phrase::NoSuchMessage, &[&count]),
+    }
+}
 
-// RFC 3206 §5: [AUTH] only where the credentials are the problem; which of them is not told
-// (RFC 1939 §13).
-pub(super) const CREDENTIALS: Reply = Reply::coded(ResponseCode::Authentication, "wrong name or password");
-pub(super) const LOGIN_LATER: Reply =
-    Reply::coded(ResponseCode::SystemTemporary, "cannot look into the maildrop now, try again later");
-pub(super) const CONTENT_UNREADABLE: Reply =
-    Reply::coded(ResponseCode::SystemTemporary, "cannot read the message now, try again later");
-// RFC 1939 §6: the words of the RFC, which some clients look for.
-pub(super) const NOT_REMOVED: Reply =
-    Reply::coded(ResponseCode::SystemTemporary, "some deleted messages not removed");
+pub(super) fn mechanism(language: Language, refusal: MechanismRefusal) -> Reply {
+    let phrase = match refusal {
+        MechanismRefusal::NotOffered => Phrase::MechanismUnknown,
+        // RFC 5034 §4: no plaintext without TLS.
+        MechanismRefusal::NeedsEncryption => Phrase::EncryptionRequired,
+    };
+    err(language, phrase, &[])
+}
+
+/// RFC 3206 §5: `[AUTH]` only where the credentials are the problem; which of them is not told
+/// (RFC 1939 §13).
+pub(super) fn login(language: Language, failure: LoginFailure) -> Reply {
+    let (code, phrase) = match failure {
+        LoginFailure::Credentials => (ResponseCode::Authentication, Phrase::WrongCredentials),
+        LoginFailure::Temporary => (ResponseCode::SystemTemporary, Phrase::LoginLater),
+        LoginFailure::Permanent => (ResponseCode::SystemPermanent, Phrase::LoginBroken),
+        LoginFailure::TooSoon { wait_secs } => {
+            return coded(language, ResponseCode::LoginDelay, Phrase::LoginTooSoon, &[&wait_secs]);
+        }
+    };
+    coded(language, code, phrase, &[])
+}
+
+pub(super) fn unreadable(language: Language, unreadable: Unreadable) -> Reply {
+    match unreadable {
+        Unreadable::Temporary => {
+            coded(language, ResponseCode::SystemTemporary, Phrase::ContentUnreadable, &[])
+        }
+        Unreadable::Permanent => coded(language, ResponseCode::SystemPermanent, Phrase::ContentDamaged, &[]),
+    }
+}

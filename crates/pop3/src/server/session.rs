@@ -1,14 +1,15 @@
 //! The server's session: states, commands, questions.
 
 use super::{
-    Answer, Event, LoginFailure, MessageEntry, Question, Settings,
+    Answer, Event, LoginFailure, MessageEntry, Question, Settings, Unreadable,
     listing::{Column, Listing},
     maildrop::Maildrop,
+    phrases::Phrase,
     replies,
     transmission::{Purpose, Step, Transmission},
 };
 use crate::{
-    Capability, Command, CommandError, MessageNumber, Reply, ResponseCode, Retention,
+    Capability, Command, CommandError, Language, MessageNumber, Reply, ResponseCode, Retention,
     limits::{COMMAND_OCTETS_MAX, GATHER_OCTETS_MAX, IDLE_MIN},
 };
 use bytes::{Bytes, BytesMut};
@@ -52,7 +53,7 @@ pub(super) enum State {
     /// A message is being sent; the question `Content` is open.
     Sending(Maildrop, Box<Transmission>),
     /// The question `Update` is open. What to say at the end.
-    Updating { remainder: String },
+    Updating { messages_left: usize },
     /// Over.
     Closed,
 }
@@ -78,6 +79,10 @@ pub struct Session {
     tls_due: bool,
     /// TLS is on.
     secured: bool,
+    /// UTF8 was said (RFC 6856 §2).
+    utf8: bool,
+    /// Of the replies' texts (RFC 6856 §3).
+    pub(super) language: Language,
     /// Said once TLS is on, where that comes first.
     greeting_due: bool,
     /// To be asked next.
@@ -119,12 +124,12 @@ impl Session {
     }
 
     fn greet(&mut self) {
-        let host = &self.settings.host;
+        let greeting = Phrase::Ready.say(self.language, &[&self.settings.host]);
         let greeting = match &self.timestamp {
-            Some(timestamp) => format!("{host} POP3 server ready {timestamp}"),
-            None => format!("{host} POP3 server ready"),
+            Some(timestamp) => format!("{greeting} {timestamp}"),
+            None => greeting.into_owned(),
         };
-        self.reply(&ok(greeting));
+        self.reply(&plain(greeting));
     }
 
     /// A session that says why there can be none, and ends.
@@ -146,6 +151,8 @@ impl Session {
             state: State::Authorization { user: None },
             tls_due: false,
             secured: false,
+            utf8: false,
+            language: Language::English,
             greeting_due: false,
             question: None,
             queue: VecDeque::new(),
@@ -189,7 +196,8 @@ impl Session {
                 if let State::Authorization { user } = &mut self.state {
                     *user = None;
                 }
-                self.refuse(&err(error.to_string()));
+                let text = Phrase::of_error(error, self.language);
+                self.refuse(&Reply { positive: false, code: None, text });
             }
         }
     }
@@ -201,17 +209,17 @@ impl Session {
             Command::Quit => return self.quit(),
             Command::User(name) if self.settings.plain_login => {
                 // RFC 1939 §13: whether there is such a name is not told.
-                self.reply(&replies::USER_ACCEPTED);
+                self.affirm(Phrase::SendPassword);
                 return State::Authorization { user: Some(name) };
             }
-            Command::User(_) => self.refuse(&replies::PLAIN_LOGIN_OFF),
-            Command::Pass(_) if !self.settings.plain_login => self.refuse(&replies::PLAIN_LOGIN_OFF),
+            Command::User(_) => self.deny(Phrase::PlainLoginOff),
+            Command::Pass(_) if !self.settings.plain_login => self.deny(Phrase::PlainLoginOff),
             Command::Pass(password) => match user {
                 Some(user) => {
                     self.question = Some(Question::Login { user, password });
                     return State::LoggingIn { initial: None };
                 }
-                None => self.refuse(&replies::USER_FIRST),
+                None => self.deny(Phrase::UserFirst),
             },
             Command::Apop { name, digest } => match &self.timestamp {
                 Some(timestamp) => {
@@ -219,21 +227,29 @@ impl Session {
                     self.question = Some(Question::Apop { user: name, timestamp, digest });
                     return State::LoggingIn { initial: None };
                 }
-                None => self.refuse(&replies::APOP_OFF),
+                None => self.deny(Phrase::ApopOff),
             },
             Command::Auth { mechanism, initial } => return self.auth(&mechanism, initial),
             Command::Capa => {
                 self.question = Some(Question::Mechanisms);
                 return State::Describing;
             }
-            Command::Stls if self.secured => self.refuse(&replies::TLS_IS_ON),
-            Command::Stls if !self.settings.stls => self.refuse(&replies::TLS_OFF),
+            Command::Stls if self.secured => self.deny(Phrase::TlsIsOn),
+            // RFC 6856 §2.1.
+            Command::Stls if self.utf8 => self.deny(Phrase::TlsAfterUtf8),
+            Command::Stls if !self.settings.stls => self.deny(Phrase::TlsOff),
             Command::Stls => {
-                self.reply(&replies::READY_FOR_TLS);
+                self.affirm(Phrase::BeginTls);
                 self.tls_due = true;
                 return State::Securing;
             }
-            _ => self.refuse(&replies::LOGIN_FIRST),
+            Command::Utf8 => {
+                self.affirm(Phrase::Utf8On);
+                self.utf8 = true;
+                self.events.push_back(Event::Utf8);
+            }
+            Command::Lang(range) => self.lang(range.as_deref()),
+            _ => self.deny(Phrase::LoginFirst),
         }
         // `refuse` may have ended the session; then `handle_line`'s state is Closed already.
         self.unless_ended(State::Authorization { user: None })
@@ -243,7 +259,7 @@ impl Session {
         let failure = match answer {
             Ok(entries) => {
                 let maildrop = Maildrop::new(entries);
-                self.reply(&ok(format!("maildrop has {}", maildrop.described())));
+                self.maildrop_has(&maildrop);
                 return State::Transaction(maildrop);
             }
             Err(failure) => failure,
@@ -251,12 +267,14 @@ impl Session {
         match failure {
             LoginFailure::Credentials => {
                 self.login_failures += 1;
-                self.reply(&replies::CREDENTIALS);
+                self.reply(&replies::login(self.language, failure));
                 if self.login_failures >= self.settings.login_failures_max {
                     self.end("too many failed logins");
                 }
             }
-            LoginFailure::Temporary => self.refuse(&replies::LOGIN_LATER),
+            LoginFailure::Temporary | LoginFailure::Permanent | LoginFailure::TooSoon { .. } => {
+                self.refuse(&replies::login(self.language, failure));
+            }
         }
         self.unless_ended(State::Authorization { user: None })
     }
@@ -266,13 +284,14 @@ impl Session {
     fn transact(&mut self, mut maildrop: Maildrop, command: Command) -> State {
         match command {
             Command::Quit => return self.update(maildrop),
-            Command::Stat => self.reply(&ok(maildrop.drop_listing())),
+            Command::Stat => self.reply(&plain(maildrop.drop_listing())),
             Command::List(None) => {
-                self.reply(&ok(maildrop.described()));
+                let text = maildrop.described(self.language);
+                self.reply(&Reply { positive: true, code: None, text });
                 return State::Listing(maildrop, Listing::new(Column::Size));
             }
             Command::Uidl(None) => {
-                self.reply(&replies::UNIQUE_IDS);
+                self.affirm(Phrase::UniqueIdListing);
                 return State::Listing(maildrop, Listing::new(Column::UniqueId));
             }
             Command::List(Some(message)) => self.one_line(&maildrop, message, Column::Size),
@@ -284,19 +303,21 @@ impl Session {
             Command::Dele(message) => match maildrop.find(message) {
                 Ok(index) => {
                     maildrop.delete(index);
-                    self.reply(&ok(format!("message {message} deleted")));
+                    self.reply(&replies::ok(self.language, Phrase::Deleted, &[&message]));
                 }
-                Err(reply) => self.refuse(&reply),
+                Err(missing) => self.refuse(&replies::missing(self.language, missing)),
             },
-            Command::Noop => self.reply(&replies::NOTHING_DONE),
+            Command::Noop => self.reply(&plain(String::new())),
             Command::Rset => {
                 maildrop.reset();
-                self.reply(&ok(format!("maildrop has {}", maildrop.described())));
+                self.maildrop_has(&maildrop);
             }
             Command::Capa => self.capabilities(false),
-            Command::Stls => self.refuse(&replies::TLS_AFTER_LOGIN),
+            Command::Lang(range) => self.lang(range.as_deref()),
+            Command::Stls => self.deny(Phrase::TlsAfterLogin),
+            Command::Utf8 => self.deny(Phrase::Utf8AfterLogin),
             Command::User(_) | Command::Pass(_) | Command::Apop { .. } | Command::Auth { .. } => {
-                self.refuse(&replies::LOGGED_IN);
+                self.deny(Phrase::LoggedIn);
             }
         }
         self.unless_ended(State::Transaction(maildrop))
@@ -324,20 +345,20 @@ impl Session {
                     self.out.extend_from_slice(b"\r\n");
                 }
             }
-            Err(reply) => self.refuse(&reply),
+            Err(missing) => self.refuse(&replies::missing(self.language, missing)),
         }
     }
 
     fn send(&mut self, maildrop: Maildrop, message: MessageNumber, purpose: Purpose) -> State {
         match maildrop.find(message).map(|index| (index, maildrop.entry(index))) {
             Ok((index, Some(entry))) => {
-                let transmission = Transmission::new(index, entry.size_octets, purpose);
+                let transmission = Transmission::new(index, entry.size_octets, purpose, self.language);
                 self.question = Some(transmission.question());
                 State::Sending(maildrop, Box::new(transmission))
             }
             Ok((_, None)) => State::Transaction(maildrop),
-            Err(reply) => {
-                self.refuse(&reply);
+            Err(missing) => {
+                self.refuse(&replies::missing(self.language, missing));
                 self.unless_ended(State::Transaction(maildrop))
             }
         }
@@ -347,17 +368,15 @@ impl Session {
         &mut self,
         maildrop: Maildrop,
         mut transmission: Box<Transmission>,
-        piece: Option<Bytes>,
+        piece: Result<Bytes, Unreadable>,
     ) -> State {
-        let Some(piece) = piece.filter(|piece| !piece.is_empty() || transmission.can_end()) else {
-            if transmission.has_begun() {
-                // A terminator now would make half a message look whole, and the client would
-                // delete the rest of it.
-                self.end("content unreadable");
-                return State::Closed;
-            }
-            self.refuse(&replies::CONTENT_UNREADABLE);
-            return self.unless_ended(State::Transaction(maildrop));
+        let piece = match piece {
+            Ok(piece) if piece.is_empty() && !transmission.can_end() => Err(Unreadable::Temporary),
+            piece => piece,
+        };
+        let piece = match piece {
+            Ok(piece) => piece,
+            Err(unreadable) => return self.cannot_send(maildrop, &transmission, unreadable),
         };
         match transmission.write(piece, &mut self.out, &mut self.queue) {
             Step::More => {
@@ -377,35 +396,77 @@ impl Session {
         }
     }
 
+    fn cannot_send(
+        &mut self,
+        maildrop: Maildrop,
+        transmission: &Transmission,
+        unreadable: Unreadable,
+    ) -> State {
+        if transmission.has_begun() {
+            // A terminator now would make half a message look whole, and the client would delete the
+            // rest of it.
+            self.end("content unreadable");
+            return State::Closed;
+        }
+        self.refuse(&replies::unreadable(self.language, unreadable));
+        self.unless_ended(State::Transaction(maildrop))
+    }
+
     // ---- the UPDATE state (RFC 1939 §6) ----
 
     fn update(&mut self, maildrop: Maildrop) -> State {
         let deleted = maildrop.marked();
-        let remainder = maildrop.remainder();
+        let messages_left = maildrop.messages_left();
         if deleted.is_empty() {
-            return self.updated(remainder, true);
+            return self.updated(messages_left, true);
         }
         self.question = Some(Question::Update { deleted });
-        State::Updating { remainder }
+        State::Updating { messages_left }
     }
 
-    fn updated(&mut self, remainder: String, done: bool) -> State {
+    fn updated(&mut self, messages_left: usize, done: bool) -> State {
+        let language = self.language;
         if done {
-            let host = &self.settings.host;
-            let farewell = format!("{host} POP3 server signing off ({remainder})");
-            self.reply(&ok(farewell));
+            let remainder = match messages_left {
+                0 => Phrase::MaildropEmpty.say(language, &[]),
+                1 => Phrase::OneLeft.say(language, &[]),
+                count => Phrase::Left.say(language, &[&count]),
+            };
+            self.reply(&replies::ok(language, Phrase::SigningOffWith, &[&self.settings.host, &remainder]));
         } else {
-            self.reply(&replies::NOT_REMOVED);
+            let code = ResponseCode::SystemTemporary;
+            self.reply(&replies::coded(language, code, Phrase::NotRemoved, &[]));
         }
         self.end("quit");
         State::Closed
     }
 
     fn quit(&mut self) -> State {
-        let farewell = format!("{} POP3 server signing off", self.settings.host);
-        self.reply(&ok(farewell));
+        self.reply(&replies::ok(self.language, Phrase::SigningOff, &[&self.settings.host]));
         self.end("quit");
         State::Closed
+    }
+
+    // ---- languages (RFC 6856 §3) ----
+
+    fn lang(&mut self, range: Option<&str>) {
+        let language = match range {
+            None => return self.list_languages(),
+            Some("*") => Some(self.settings.language),
+            Some(range) => Language::matching(range),
+        };
+        let Some(language) = language else { return self.deny(Phrase::LanguageUnknown) };
+        self.language = language;
+        let words = Phrase::LanguageChanged.say(language, &[]);
+        self.reply(&plain(format!("{} {words}", language.tag())));
+    }
+
+    fn list_languages(&mut self) {
+        self.affirm(Phrase::LanguageListing);
+        for language in Language::ALL {
+            write(&mut self.out, format_args!("{} {}\r\n", language.tag(), language.name()));
+        }
+        self.out.extend_from_slice(b".\r\n");
     }
 
     // ---- what all states share ----
@@ -428,9 +489,16 @@ impl Session {
             Capability::RespCodes,
             Capability::AuthRespCode,
             Capability::Expire { retention: Retention::Never, per_user: false },
+            // RFC 6856 §2.2: names and passwords are prepared by whoever answers.
+            Capability::Utf8 { user: true },
+            Capability::Lang,
         ]);
+        if self.settings.login_delay_secs > 0 {
+            let seconds = self.settings.login_delay_secs;
+            list.push(Capability::LoginDelay { seconds, per_user: false });
+        }
         list.extend(self.settings.implementation.clone().map(Capability::Implementation));
-        self.reply(&replies::CAPABILITIES);
+        self.affirm(Phrase::CapabilityList);
         for capability in list {
             write(&mut self.out, format_args!("{capability}\r\n"));
         }
@@ -441,12 +509,25 @@ impl Session {
         write(&mut self.out, format_args!("{reply}\r\n"));
     }
 
+    fn affirm(&mut self, phrase: Phrase) {
+        self.reply(&replies::ok(self.language, phrase, &[]));
+    }
+
+    pub(super) fn deny(&mut self, phrase: Phrase) {
+        self.refuse(&replies::err(self.language, phrase, &[]));
+    }
+
+    fn maildrop_has(&mut self, maildrop: &Maildrop) {
+        let described = maildrop.described(self.language);
+        self.reply(&replies::ok(self.language, Phrase::MaildropHas, &[&described]));
+    }
+
     /// A negative reply that counts as an error.
     pub(super) fn refuse(&mut self, reply: &Reply) {
         self.reply(reply);
         self.errors += 1;
         if self.errors >= self.settings.errors_max {
-            self.reply(&replies::TOO_MANY_ERRORS);
+            self.reply(&replies::err(self.language, Phrase::TooManyErrors, &[]));
             self.end("too many errors");
         }
     }
@@ -531,7 +612,7 @@ impl Conversation for Session {
             (State::Sending(maildrop, transmission), Answer::Content(piece)) => {
                 self.sending(maildrop, transmission, piece)
             }
-            (State::Updating { remainder }, Answer::Updated(done)) => self.updated(remainder, done),
+            (State::Updating { messages_left }, Answer::Updated(done)) => self.updated(messages_left, done),
             (State::Closed, _) => State::Closed,
             (state, answer) => {
                 debug_assert!(false, "{answer:?} answers nothing that was asked");
@@ -544,6 +625,8 @@ impl Conversation for Session {
     fn handle_tls(&mut self, facts: Arc<TlsFacts>, now: Instant) {
         debug_assert!(matches!(self.state, State::Securing), "TLS was not asked for");
         self.secured = true;
+        // RFC 2595 §4: what was said before is forgotten.
+        self.language = Language::English;
         self.state = State::Authorization { user: None };
         self.events.push_back(Event::Secured(facts));
         if std::mem::take(&mut self.greeting_due) {
@@ -623,12 +706,9 @@ impl Conversation for Session {
     }
 }
 
-fn ok(text: String) -> Reply {
+/// `+OK` with words that are in no language.
+fn plain(text: String) -> Reply {
     Reply { positive: true, code: None, text: text.into() }
-}
-
-fn err(text: String) -> Reply {
-    Reply { positive: false, code: None, text: text.into() }
 }
 
 fn write(out: &mut BytesMut, arguments: std::fmt::Arguments<'_>) {

@@ -1,6 +1,9 @@
 //! What whoever runs the server decides.
 
-use crate::limits::{ERRORS_MAX, IDLE_MIN, LOGIN_FAILURES_MAX};
+use crate::{
+    Language,
+    limits::{ERRORS_MAX, IDLE_MIN, LOGIN_FAILURES_MAX},
+};
 use std::time::Duration;
 
 /// Settings shared by all sessions of a listener.
@@ -14,6 +17,10 @@ pub struct Settings {
     pub stls: bool,
     /// Name and version for the capability IMPLEMENTATION; none: not told.
     pub implementation: Option<String>,
+    /// The language that `LANG *` chooses (RFC 6856 §3.2).
+    pub language: Language,
+    /// Seconds between two logins of an account, which whoever answers keeps (RFC 2449 §6.5); 0: none.
+    pub login_delay_secs: u32,
     /// Quirk "bare LF": command lines may end with LF alone, as some type them by hand.
     pub bare_lf_accepted: bool,
     /// Time without a command after which we hang up. Never less than [`IDLE_MIN`] (RFC 1939 §3).
@@ -32,6 +39,8 @@ impl Settings {
             plain_login: true,
             stls: false,
             implementation: Some(concat!("Posta-", env!("CARGO_PKG_VERSION")).to_owned()),
+            language: Language::English,
+            login_delay_secs: 0,
             bare_lf_accepted: false,
             idle: IDLE_MIN,
             login_failures_max: LOGIN_FAILURES_MAX,

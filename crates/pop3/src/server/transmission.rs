@@ -1,6 +1,7 @@
 //! A message on its way to the client: RETR whole, TOP in part (RFC 1939 §5, §7).
 
-use super::Question;
+use super::{Question, phrases::Phrase};
+use crate::Language;
 use bytes::{Bytes, BytesMut};
 use posta_wire::DotEncoder;
 use std::fmt::Write;
@@ -40,6 +41,8 @@ pub(super) enum Step {
 pub(super) struct Transmission {
     index: usize,
     purpose: Purpose,
+    /// Of the status line.
+    language: Language,
     size_octets: u64,
     /// Octets of the content that were handed in.
     offset: u64,
@@ -51,9 +54,17 @@ pub(super) struct Transmission {
 }
 
 impl Transmission {
-    pub(super) fn new(index: usize, size_octets: u64, purpose: Purpose) -> Transmission {
-        let encoder = DotEncoder::new();
-        Transmission { index, purpose, size_octets, offset: 0, encoder, at_line_start: true, after_cr: false }
+    pub(super) fn new(index: usize, size_octets: u64, purpose: Purpose, language: Language) -> Transmission {
+        Transmission {
+            index,
+            purpose,
+            language,
+            size_octets,
+            offset: 0,
+            encoder: DotEncoder::new(),
+            at_line_start: true,
+            after_cr: false,
+        }
     }
 
     pub(super) fn index(&self) -> usize {
@@ -120,8 +131,14 @@ impl Transmission {
         // Room for the status line, the content with a few dots, and the end: one allocation.
         out.reserve(64 + piece_octets.min(COPIED_OCTETS_MAX));
         let written = match self.purpose {
-            Purpose::Retrieve => write!(out, "+OK {} octets\r\n", self.size_octets),
-            Purpose::Top(_) => write!(out, "{}\r\n", super::replies::TOP),
+            // No reply is made for it: this is said more often than all else together.
+            Purpose::Retrieve if self.language == Language::English => {
+                write!(out, "+OK {} octets\r\n", self.size_octets)
+            }
+            Purpose::Retrieve => {
+                write!(out, "+OK {}\r\n", Phrase::Octets.say(self.language, &[&self.size_octets]))
+            }
+            Purpose::Top(_) => write!(out, "+OK {}\r\n", Phrase::TopFollows.say(self.language, &[])),
         };
         debug_assert!(written.is_ok(), "a buffer takes everything");
     }

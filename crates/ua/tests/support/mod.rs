@@ -179,7 +179,7 @@ impl Handler<pop3::Session> for Pop3Handler {
             }
             Question::Content { index, offset } => {
                 let rest = &self.snapshot[index][offset as usize..];
-                pop3::Answer::Content(Some(rest[..rest.len().min(4096)].to_vec().into()))
+                pop3::Answer::Content(Ok(rest[..rest.len().min(4096)].to_vec().into()))
             }
             Question::Update { deleted } => {
                 let mut messages = self.post.messages.lock().expect("whole");
