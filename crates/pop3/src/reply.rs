@@ -96,6 +96,11 @@ impl Reply {
         Reply { positive: false, code: Some(code), text: Cow::Borrowed(text) }
     }
 
+    /// Whether trying the same again later makes sense: only where the server says so.
+    pub fn is_transient(&self) -> bool {
+        self.code.as_ref().is_some_and(ResponseCode::is_transient)
+    }
+
     /// Reads a line without its CRLF. Octets that are not UTF-8 become replacement characters: the
     /// text is for people only.
     pub fn parse(line: &[u8]) -> Result<Reply, BadReply> {

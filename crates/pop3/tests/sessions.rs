@@ -303,6 +303,8 @@ fn client_and_server_all_requests() {
         let mut maildrop = Maildrop::with(&[b"Subject: a\r\n\r\n.dot\r\nmore\r\n", b"Subject: b\r\n\r\nx"]);
         let requests = vec![
             Request::Capabilities,
+            Request::Language(None),
+            Request::Utf8,
             login(LoginMethod::Password),
             Request::Status,
             Request::Sizes(None),
@@ -313,6 +315,9 @@ fn client_and_server_all_requests() {
             Request::Retrieve(n(1)),
             Request::Delete(n(1)),
             Request::Retrieve(n(1)),
+            Request::Language(Some("de\r\nQUIT".into())),
+            Request::Language(Some("de".into())),
+            Request::Retrieve(n(1)),
             Request::Reset,
             Request::Nothing,
             Request::Delete(n(2)),
@@ -320,9 +325,17 @@ fn client_and_server_all_requests() {
         ];
         let count = requests.len();
         let events = talk(&mut maildrop, requests, None, cut);
-        assert_eq!(done(&events), count - 1, "{events:?}");
+        assert_eq!(done(&events), count - 3, "{events:?}");
         let has = |event: client::Event| assert!(events.contains(&event), "{event:?} in {events:?}");
         has(client::Event::Capability(Capability::Uidl));
+        has(client::Event::Capability(Capability::Utf8 { user: true }));
+        has(client::Event::Language { tag: "fr".into(), name: Some("Français".into()) });
+        let refusal = |command, text: &'static str| client::Event::Refused {
+            stage: Stage::Command(command),
+            reply: Reply { positive: false, code: None, text: text.into() },
+        };
+        has(refusal("LANG", "no texts in that language"));
+        has(refusal("RETR", "Nachricht 1 ist gelöscht"));
         has(client::Event::Status { messages: 2, octets: 26 + 17 });
         has(client::Event::Size { message: n(1), octets: 26 });
         has(client::Event::Size { message: n(2), octets: 17 });

@@ -1,7 +1,7 @@
 //! What can go wrong for an agent, in words for its user.
 
 use crate::Endpoint;
-use posta_pop3::{Reply, client};
+use posta_pop3::{Reply, ResponseCode, client};
 use posta_smtp::client as smtp;
 use thiserror::Error;
 
@@ -68,6 +68,18 @@ pub enum MaildropError {
     Sink(String),
 }
 
+impl MaildropError {
+    /// Whether trying the same again later makes sense.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            MaildropError::Connect(_) | MaildropError::Broken => true,
+            MaildropError::Refused { reply, .. } => reply.is_transient(),
+            MaildropError::Session(failure) => failure.fault.is_transient(),
+            MaildropError::InTheClear | MaildropError::TooLarge { .. } | MaildropError::Sink(_) => false,
+        }
+    }
+}
+
 /// What became of one recipient, in words.
 pub fn describe_outcome(outcome: &smtp::RecipientOutcome) -> String {
     match outcome {
@@ -121,14 +133,18 @@ pub fn describe_smtp(failure: &smtp::Failure) -> String {
 
 fn describe_refusal(stage: &client::Stage, reply: &Reply) -> String {
     let words = if reply.text.is_empty() { "no reason given" } else { &reply.text };
-    match stage {
-        client::Stage::Greeting => format!("the server refuses the connection: {words}"),
-        client::Stage::Login if reply.code.as_ref().is_some_and(|code| code.is_transient()) => {
-            format!("cannot log in now: {words}")
+    match (stage, &reply.code) {
+        (client::Stage::Greeting, _) => format!("the server refuses the connection: {words}"),
+        (client::Stage::Quit, _) => format!("the server did not finish its work: {words}"),
+        // RFC 2449 §8.1, RFC 3206 §4: what the code says is surer than the words.
+        (_, Some(ResponseCode::LoginDelay)) => format!("cannot log in again so soon: {words}"),
+        (_, Some(ResponseCode::InUse)) => format!("another program is using the maildrop: {words}"),
+        (_, Some(ResponseCode::SystemPermanent)) => {
+            format!("something is broken at the server, which its postmaster must mend: {words}")
         }
-        client::Stage::Login => format!("cannot log in: {words}"),
-        client::Stage::Command(name) => format!("the server said no to {name}: {words}"),
-        client::Stage::Quit => format!("the server did not finish its work: {words}"),
+        (client::Stage::Login, Some(code)) if code.is_transient() => format!("cannot log in now: {words}"),
+        (client::Stage::Login, _) => format!("cannot log in: {words}"),
+        (client::Stage::Command(name), _) => format!("the server said no to {name}: {words}"),
     }
 }
 

@@ -87,8 +87,12 @@ impl Maildrop {
         }
         let is_secured = implicit_tls || maildrop.secure(protection.tls, &mut facts).await?;
         let is_confidential = is_secured || protection.is_here;
+        let capabilities = maildrop.capabilities().await?;
+        maildrop.ask_for_utf8(&capabilities).await?;
         if credentials.method == LoginMethod::Strongest
-            && maildrop.authenticate(outside, &credentials, is_confidential, facts.as_deref()).await?
+            && maildrop
+                .authenticate(outside, &credentials, &capabilities, is_confidential, facts.as_deref())
+                .await?
         {
             return Ok(maildrop);
         }
@@ -109,10 +113,10 @@ impl Maildrop {
         &mut self,
         outside: &Outside,
         credentials: &Credentials,
+        capabilities: &[Capability],
         confidential: bool,
         tls: Option<&TlsFacts>,
     ) -> Result<bool, MaildropError> {
-        let capabilities = self.capabilities().await?;
         let names = capabilities.iter().filter_map(|capability| match capability {
             Capability::Sasl(names) => Some(names),
             _ => None,
@@ -134,6 +138,19 @@ impl Maildrop {
             // Perhaps the server keeps nothing of this account's that the mechanism could work with; USER and
             // PASS are tried where nobody listens.
             Err(MaildropError::Refused { .. }) if confidential && !shows_password => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Messages are to come as they are (RFC 6856 §2.1): we read UTF-8 in header sections. After TLS, before
+    /// logging in.
+    async fn ask_for_utf8(&mut self, capabilities: &[Capability]) -> Result<(), MaildropError> {
+        if !capabilities.iter().any(|capability| matches!(capability, Capability::Utf8 { .. })) {
+            return Ok(());
+        }
+        match self.request(Request::Utf8, |_| Ok(())).await {
+            // Then the server makes them readable for others.
+            Ok(_) | Err(MaildropError::Refused { .. }) => Ok(()),
             Err(error) => Err(error),
         }
     }

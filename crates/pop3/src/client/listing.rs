@@ -12,6 +12,8 @@ pub(super) enum Column {
     UniqueId,
     /// CAPA.
     Capability,
+    /// LANG.
+    Language,
 }
 
 impl Column {
@@ -20,6 +22,12 @@ impl Column {
         let line = std::str::from_utf8(line).ok()?;
         if self == Column::Capability {
             return Some(Event::Capability(Capability::parse(line)));
+        }
+        if self == Column::Language {
+            // RFC 6856 §3.2: the name is optional.
+            let (tag, name) = line.split_once(' ').unwrap_or((line, ""));
+            let name = (!name.is_empty()).then(|| name.to_owned());
+            return Some(Event::Language { tag: tag.to_owned(), name });
         }
         let (message, value) = line.split_once(' ')?;
         let message: MessageNumber = decimal(message)?.try_into().ok().and_then(MessageNumber::new)?;
@@ -71,6 +79,12 @@ mod tests {
             (Column::UniqueId, "1 two words", None),
             (Column::UniqueId, "1 ", None),
             (Column::UniqueId, &long, None),
+            (
+                Column::Language,
+                "de Deutsch",
+                Some(Event::Language { tag: "de".into(), name: Some("Deutsch".into()) }),
+            ),
+            (Column::Language, "en", Some(Event::Language { tag: "en".into(), name: None })),
             (Column::Capability, "UIDL", Some(Event::Capability(Capability::Uidl))),
         ];
         for (column, line, expected) in table {

@@ -63,6 +63,11 @@ pub enum Request {
     Authenticate(Box<Exchange>),
     /// STLS and the handshake: [`Event::Secured`]. Where the server says no, nothing has changed.
     StartTls,
+    /// UTF8 (RFC 6856 §2.1), before logging in and after TLS: messages come as they are then.
+    Utf8,
+    /// LANG (RFC 6856 §3.2): the texts of replies in the language for this range (what can't stand in one is
+    /// left out); without, one [`Event::Language`] each.
+    Language(Option<String>),
     /// CAPA: one [`Event::Capability`] each.
     Capabilities,
     /// STAT: [`Event::Status`].
@@ -96,6 +101,8 @@ impl Request {
         Some(match self {
             Request::Login(_) | Request::Authenticate(_) => return None,
             Request::StartTls => Command::Stls,
+            Request::Utf8 => Command::Utf8,
+            Request::Language(range) => Command::Lang(range.as_deref().map(language_range)),
             Request::Capabilities => Command::Capa,
             Request::Status => Command::Stat,
             Request::Sizes(message) => Command::List(*message),
@@ -108,6 +115,13 @@ impl Request {
             Request::Quit => Command::Quit,
         })
     }
+}
+
+/// Nothing but what the grammar knows (RFC 4647 §2.1), so that no range can become a command.
+fn language_range(range: &str) -> String {
+    let range: String =
+        range.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '*')).take(40).collect();
+    if range.is_empty() { "*".to_owned() } else { range }
 }
 
 /// Where in the session something happened.
@@ -182,6 +196,13 @@ pub enum Event {
     Secured(Arc<TlsFacts>),
     /// One line of CAPA's answer.
     Capability(Capability),
+    /// One line of LANG's answer.
+    Language {
+        /// Of the language (RFC 5646).
+        tag: String,
+        /// The language's name in itself, where the server tells it.
+        name: Option<String>,
+    },
     /// STAT's answer.
     Status {
         /// Messages in the maildrop.

@@ -319,6 +319,7 @@ impl Session {
         let stage = Stage::Command(command);
         let column = match request {
             Request::Capabilities => Column::Capability,
+            Request::Language(None) => Column::Language,
             Request::Sizes(None) => Column::Size,
             Request::UniqueIds(None) => Column::UniqueId,
             Request::Retrieve(_) | Request::Top { .. } => {
@@ -344,6 +345,8 @@ impl Session {
             Request::Delete(_)
             | Request::Reset
             | Request::Nothing
+            | Request::Utf8
+            | Request::Language(Some(_))
             | Request::Login(_)
             | Request::Authenticate(_) => {
                 return self.through(stage, reply);
