@@ -71,7 +71,7 @@ pub fn drive<S: Conversation>(
                 }
                 Output::Event(event) => driver.event(event),
                 Output::StartTls => session.handle_tls_failed(TlsFailure::NotConfigured, now),
-                Output::Close => {
+                Output::Turn | Output::Close => {
                     assert!(session.poll_output().is_none(), "something comes after the end");
                     assert!(session.poll_timeout().is_none(), "something is waited for after the end");
                     return;

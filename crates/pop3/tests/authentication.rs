@@ -61,7 +61,7 @@ impl Client {
                         self.session.handle_answer(request, self.now);
                     }
                     Output::Event(event) => self.events.push(event),
-                    Output::StartTls => panic!("nobody began TLS"),
+                    Output::StartTls | Output::Turn => panic!("neither TLS nor a turn was asked for"),
                     Output::Close => self.closed = true,
                 }
             }

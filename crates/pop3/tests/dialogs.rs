@@ -245,7 +245,7 @@ impl Stage {
                 }
                 Output::Event(_) => {}
                 Output::Close => self.closed = true,
-                Output::StartTls => panic!("nobody began TLS"),
+                Output::StartTls | Output::Turn => panic!("neither TLS nor a turn was asked for"),
             }
         }
     }

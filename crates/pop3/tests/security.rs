@@ -41,7 +41,7 @@ where
             Output::Ask(question) => session.handle_answer(answer(question), now),
             Output::Event(event) => done.events.push(format!("{event:?}")),
             Output::StartTls => done.wants_tls = true,
-            Output::Close => done.closed = true,
+            Output::Turn | Output::Close => done.closed = true,
         }
     }
     done

@@ -83,7 +83,7 @@ impl Maildrop {
                 Output::Event(server::Event::Utf8) => {}
                 Output::Event(server::Event::Secured(_)) => panic!("nobody began TLS"),
                 Output::Close => return (sent, true),
-                Output::StartTls => panic!("nobody began TLS"),
+                Output::StartTls | Output::Turn => panic!("neither TLS nor a turn was asked for"),
             }
         }
         (sent, false)
@@ -265,7 +265,7 @@ fn talk(
                     client.handle_answer(requests.next().unwrap_or(Request::Quit), now);
                 }
                 Output::Close => return events,
-                Output::StartTls => panic!("nobody began TLS"),
+                Output::StartTls | Output::Turn => panic!("neither TLS nor a turn was asked for"),
             }
         }
         let offered = to_client.len().min(cut);
@@ -414,7 +414,7 @@ fn hear(words: &str, request: Request) -> Vec<client::Event> {
                     None => return events,
                 },
                 Output::Close => return events,
-                Output::StartTls => panic!("nobody began TLS"),
+                Output::StartTls | Output::Turn => panic!("neither TLS nor a turn was asked for"),
             }
         }
         let taken = client.handle_input(rest, now);

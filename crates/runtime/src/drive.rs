@@ -60,6 +60,8 @@ pub enum Driven {
     Closed,
     /// The peer closed it, and the session had nothing more to do.
     PeerClosed,
+    /// The session gave its role away: the connection is open, for a conversation of the other role.
+    Turned,
     /// The connection broke.
     Broken(io::Error),
 }
@@ -71,7 +73,8 @@ pub enum Driven {
 /// pipelined commands leave together (RFC 2920 §3.2). While a question is open nothing is read, which
 /// is what holds back a fast sender. When `shutdown` turns true the session is told.
 ///
-/// `tls` is our end for a session that starts TLS.
+/// `tls` is our end for a session that starts TLS. Where roles may switch, [`Link`] carries the conversations
+/// one after another.
 pub async fn drive<C, H>(
     conversation: &mut C,
     handler: &mut H,
@@ -88,29 +91,7 @@ where
     C::Event: Send,
     H: Handler<C>,
 {
-    let driven = {
-        let mut line = Line {
-            channel: Channel::Clear(stream),
-            tls,
-            clock,
-            transcript,
-            outgoing: Outgoing::default(),
-            left_over: LeftOver::default(),
-        };
-        match converse(conversation, handler, &mut line, shutdown).await {
-            Ok(driven) => driven,
-            Err(error) => {
-                conversation.handle_closed(clock.now());
-                line.outgoing.clear();
-                settle(conversation, handler, clock).await;
-                Driven::Broken(error)
-            }
-        }
-    };
-    if let Some(transcript) = transcript {
-        transcript.closed();
-    }
-    driven
+    Link::new(stream, tls, clock, transcript).drive(conversation, handler, shutdown).await
 }
 
 /// What octets pass through.
@@ -123,8 +104,9 @@ enum Channel<'a> {
     Lost,
 }
 
-/// One connection: the stream and what lies on our side of it.
-struct Line<'a> {
+/// One connection: the stream and what lies on our side of it, TLS included. It carries one conversation, or
+/// several where the roles switch.
+pub struct Link<'a> {
     channel: Channel<'a>,
     tls: Option<&'a TlsEnd>,
     clock: &'a dyn Clock,
@@ -161,7 +143,7 @@ enum Woken {
 async fn converse<C, H>(
     conversation: &mut C,
     handler: &mut H,
-    line: &mut Line<'_>,
+    line: &mut Link<'_>,
     mut shutdown: tokio::sync::watch::Receiver<bool>,
 ) -> io::Result<Driven>
 where
@@ -182,9 +164,21 @@ where
     let mut alarm = pin!(tokio::time::sleep(std::time::Duration::from_secs(86_400)));
     let mut armed_for = None;
     loop {
-        if carry_out(conversation, handler, line).await? {
-            line.finish().await?;
-            return Ok(if peer_closed { Driven::PeerClosed } else { Driven::Closed });
+        match carry_out(conversation, handler, line).await? {
+            Some(End::Close) => {
+                line.finish().await?;
+                return Ok(if peer_closed { Driven::PeerClosed } else { Driven::Closed });
+            }
+            Some(End::Turn) => {
+                line.flush().await?;
+                return match line.left_over.is_empty() && !peer_closed {
+                    true => Ok(Driven::Turned),
+                    false => {
+                        Err(io::Error::new(io::ErrorKind::InvalidData, "said before the roles switched"))
+                    }
+                };
+            }
+            None => {}
         }
         if !line.left_over.is_empty() && line.offer_left_over(conversation) {
             continue;
@@ -224,8 +218,18 @@ where
     }
 }
 
-/// Carries out all that the session wants now; true when it wants the connection closed.
-async fn carry_out<C, H>(conversation: &mut C, handler: &mut H, line: &mut Line<'_>) -> io::Result<bool>
+/// How a session wants to end.
+enum End {
+    Close,
+    Turn,
+}
+
+/// Carries out all that the session wants now, perhaps to its end.
+async fn carry_out<C, H>(
+    conversation: &mut C,
+    handler: &mut H,
+    line: &mut Link<'_>,
+) -> io::Result<Option<End>>
 where
     C: Conversation + Send,
     C::Question: Send,
@@ -263,10 +267,11 @@ where
                     return Err(io::Error::new(io::ErrorKind::ConnectionAborted, failure));
                 }
             },
-            Output::Close => return Ok(true),
+            Output::Turn => return Ok(Some(End::Turn)),
+            Output::Close => return Ok(Some(End::Close)),
         }
     }
-    Ok(false)
+    Ok(None)
 }
 
 /// After the connection broke: events still count, words do not.
@@ -283,12 +288,59 @@ where
                 conversation.handle_answer(answer, clock.now());
             }
             Output::Event(event) => handler.event(event).await,
-            Output::Close => return,
+            Output::Turn | Output::Close => return,
         }
     }
 }
 
-impl<'a> Line<'a> {
+impl<'a> Link<'a> {
+    /// A connection that is open; `tls` as for [`drive`].
+    pub fn new(
+        stream: &'a mut dyn Stream,
+        tls: Option<&'a TlsEnd>,
+        clock: &'a dyn Clock,
+        transcript: Option<&'a dyn Transcript>,
+    ) -> Self {
+        Link {
+            channel: Channel::Clear(stream),
+            tls,
+            clock,
+            transcript,
+            outgoing: Outgoing::default(),
+            left_over: LeftOver::default(),
+        }
+    }
+
+    /// Drives a conversation, as [`drive`] does. After [`Driven::Turned`] it takes another.
+    pub async fn drive<C, H>(
+        &mut self,
+        conversation: &mut C,
+        handler: &mut H,
+        shutdown: tokio::sync::watch::Receiver<bool>,
+    ) -> Driven
+    where
+        C: Conversation + Send,
+        C::Question: Send,
+        C::Answer: Send,
+        C::Event: Send,
+        H: Handler<C>,
+    {
+        let driven = match converse(conversation, handler, self, shutdown).await {
+            Ok(Driven::Turned) => return Driven::Turned,
+            Ok(driven) => driven,
+            Err(error) => {
+                conversation.handle_closed(self.clock.now());
+                self.outgoing.clear();
+                settle(conversation, handler, self.clock).await;
+                Driven::Broken(error)
+            }
+        };
+        if let Some(transcript) = self.transcript {
+            transcript.closed();
+        }
+        driven
+    }
+
     fn stream(&mut self) -> io::Result<&mut dyn Stream> {
         match &mut self.channel {
             Channel::Clear(stream) => Ok(&mut **stream),

@@ -10,7 +10,7 @@ mod proxy;
 pub mod tls;
 mod world;
 
-pub use drive::{Driven, Handler, Transcript, drive};
+pub use drive::{Driven, Handler, Link, Transcript, drive};
 pub use listen::{Service, bind, listen};
 pub use peers::{Admission, PeerLimits, Peers, Refusal};
 pub use proxy::{Proxied, ProxyError, read_proxy_header};

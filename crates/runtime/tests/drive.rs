@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use posta_runtime::{Driven, Handler, SystemClock, Transcript, drive};
+use posta_runtime::{Driven, Handler, Link, SystemClock, Transcript, drive};
 use posta_wire::{Conversation, Output};
 use std::{
     collections::VecDeque,
@@ -14,7 +14,7 @@ use tokio::{
     sync::watch,
 };
 
-/// Asks about each letter, reports each digit, closes at `.`, says `!` when its time is over.
+/// Asks about each letter, reports each digit, closes at `.`, turns at `~`, says `!` when its time is over.
 #[derive(Default)]
 struct Letters {
     out: VecDeque<Output<u8, u8>>,
@@ -34,6 +34,7 @@ impl Conversation for Letters {
             }
             match octet {
                 b'.' => self.out.push_back(Output::Close),
+                b'~' => self.out.push_back(Output::Turn),
                 b'0'..=b'9' => self.out.push_back(Output::Event(*octet)),
                 _ => {
                     self.asking = true;
@@ -196,4 +197,47 @@ async fn a_lost_signal_is_no_signal() {
     let mut said = String::new();
     run.peer.read_to_string(&mut said).await.expect("read");
     assert_eq!(said, "A");
+}
+
+/// Two conversations over one connection; what ended each.
+async fn two_conversations(input: &'static [u8]) -> (String, Vec<String>) {
+    let (mut peer, mut ours) = tokio::io::duplex(1024);
+    let (_stop, stopping) = watch::channel(false);
+    let both = async move {
+        let mut link = Link::new(&mut ours, None, &SystemClock, None);
+        let mut ends = Vec::new();
+        for _ in 0..2 {
+            let (mut letters, mut answers) = (Letters::default(), Answers::default());
+            let driven = link.drive(&mut letters, &mut answers, stopping.clone()).await;
+            ends.push(format!("{driven:?}"));
+            if !matches!(driven, Driven::Turned) {
+                break;
+            }
+        }
+        ends
+    };
+    let task = tokio::spawn(both);
+    let mut said = String::new();
+    for piece in input.split_inclusive(|octet| *octet == b' ') {
+        let _ = peer.write_all(piece.trim_ascii_end()).await;
+        // What was said is answered before the next is.
+        let mut octets = [0; 16];
+        let count = peer.read(&mut octets).await.unwrap_or(0);
+        said.push_str(&String::from_utf8_lossy(&octets[..count]));
+    }
+    drop(peer);
+    (said, task.await.expect("driven"))
+}
+
+#[tokio::test]
+async fn after_a_turn_the_connection_carries_another_conversation() {
+    let (said, ends) = two_conversations(b"ab~ c.").await;
+    assert_eq!((said.as_str(), ends), ("ABC", vec!["Turned".to_owned(), "Closed".to_owned()]));
+}
+
+#[tokio::test]
+async fn who_speaks_on_while_the_roles_switch_is_not_heard() {
+    let (said, ends) = two_conversations(b"a~wb").await;
+    assert_eq!(said, "A");
+    assert!(ends.len() == 1 && ends[0].contains("before the roles switched"), "{ends:?}");
 }

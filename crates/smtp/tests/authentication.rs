@@ -65,7 +65,7 @@ impl Client {
                         self.session.handle_answer(answer, self.now);
                     }
                     Output::Event(event) => self.events.push(event),
-                    Output::StartTls => panic!("nobody began TLS"),
+                    Output::StartTls | Output::Turn => panic!("neither TLS nor a turn was asked for"),
                     Output::Close => self.closed = true,
                 }
             }

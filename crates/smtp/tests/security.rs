@@ -50,7 +50,7 @@ where
                 Output::Ask(question) => self.session.handle_answer((self.answer)(question), self.now),
                 Output::Event(event) => self.events.push(format!("{event:?}")),
                 Output::StartTls => self.wants_tls = true,
-                Output::Close => self.closed = true,
+                Output::Turn | Output::Close => self.closed = true,
             }
         }
     }

@@ -145,7 +145,7 @@ fn own_name(outside: &Outside, remote: SocketAddr) -> Host {
 fn broken(driven: Driven) -> String {
     match driven {
         Driven::Broken(error) => error.to_string(),
-        Driven::Closed | Driven::PeerClosed => "the server hung up".to_owned(),
+        Driven::Closed | Driven::PeerClosed | Driven::Turned => "the server hung up".to_owned(),
     }
 }
 

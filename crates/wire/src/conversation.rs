@@ -69,6 +69,10 @@ pub enum Output<Q, E> {
     /// [`Conversation::handle_tls`]; octets that the driver holds by then came in the clear, and end the
     /// connection.
     StartTls,
+    /// What was to be sent has been said: the roles switch (RFC 821 §3.8, RFC 2645). Nothing follows from this
+    /// session, but the connection stays open, and the driver goes on with one of the other role. Octets
+    /// that it holds by then were said too early, and end the connection.
+    Turn,
     /// Close the connection; nothing follows.
     Close,
 }
