@@ -107,7 +107,7 @@ impl Job {
     pub(crate) fn transaction(&self, facts: ContentFacts, limits: &OfferedLimits) -> Transaction {
         let fitting = &self.pending[..self.fitting(limits)];
         let envelope = &self.entry.envelope;
-        let posta_store::Requests { returned, envelope_id } = envelope.requests.clone();
+        let posta_store::Requests { returned, envelope_id, .. } = envelope.requests.clone();
         Transaction {
             reverse_path: envelope.reverse_path.clone(),
             recipients: fitting.iter().map(|pending| self.recipient(&pending.mailbox)).collect(),

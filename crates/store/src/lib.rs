@@ -20,7 +20,7 @@ pub use embedded::EmbeddedStore;
 pub use id::{AccountId, QueueId};
 pub use memory::MemoryStore;
 pub use queue_entry::{Attempt, QueueChange, QueueEntry, QueueRecipient};
-pub use requests::{RecipientRequests, Requests};
+pub use requests::{Deadline, RecipientRequests, Release, Requests};
 /// The clock that a store is given: what time it is now.
 pub type Now = std::sync::Arc<dyn Fn() -> jiff::Timestamp + Send + Sync>;
 

@@ -6,12 +6,14 @@ use crate::limits::READ_OCTETS_MAX;
 use crate::queue_entry::check_changes;
 use crate::{
     Acceptance, Account, AccountId, Alias, ContentRef, ContentWriter, DirectoryChange, DomainSettings,
-    MaildropMessage, MaildropSnapshot, Now, QueueChange, QueueEntry, QueueId, Store, StoreError, Tally,
-    Usage,
+    LocalDelivery, MaildropMessage, MaildropSnapshot, Now, QueueChange, QueueEntry, QueueId, Store,
+    StoreError, Tally, Usage,
 };
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
+use jiff::Timestamp;
 use posta_address::{Domain, Mailbox};
+use posta_journal::Fate;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -94,8 +96,9 @@ impl State {
     ) -> Result<Option<QueueEntry>, StoreError> {
         acceptance.check()?;
         self.check_failure()?;
-        if let Some(gone) = acceptance.deliveries.iter().find(|to| !self.directory.has_account(to.account)) {
-            return Err(StoreError::NotFound(format!("account {}", gone.account.0)));
+        let gone = acceptance.accounts().into_iter().find(|account| !self.directory.has_account(*account));
+        if let Some(gone) = gone {
+            return Err(StoreError::NotFound(format!("account {}", gone.0)));
         }
         let content = ContentRef { id, size_octets: octets.len() as u64, hint: (0, 0) };
         let entry = acceptance.queue_entry(content);
@@ -119,13 +122,41 @@ impl State {
 
     fn change_queue(&mut self, changes: Vec<(QueueId, QueueChange)>) {
         for (id, change) in changes {
+            if let QueueChange::Delivered { mailbox, delivery, at } = change {
+                self.deliver_late(id, mailbox, delivery, at);
+                continue;
+            }
             let Some(entry) = self.queue.get_mut(&id) else { continue };
             entry.apply(change, &mut self.tally);
-            if entry.recipients.is_empty() {
-                self.queue.remove(&id);
-                self.release(id);
+            self.remove_if_settled(id);
+        }
+    }
+
+    fn remove_if_settled(&mut self, id: QueueId) {
+        if self.queue.get(&id).is_some_and(|entry| entry.recipients.is_empty()) {
+            self.queue.remove(&id);
+            self.release(id);
+        }
+    }
+
+    /// A recipient here whose message has waited in the queue.
+    fn deliver_late(&mut self, id: QueueId, mailbox: Mailbox, delivery: LocalDelivery, at: Timestamp) {
+        let account = delivery.account;
+        let has_account = self.directory.has_account(account);
+        let Some(entry) = self.queue.get_mut(&id).filter(|entry| entry.awaits(&mailbox, account)) else {
+            return;
+        };
+        let fate = if has_account { Fate::Delivered } else { Fate::Discarded };
+        let content = entry.content;
+        entry.apply(QueueChange::Settled { mailbox, fate }, &mut self.tally);
+        if has_account {
+            let message = MaildropMessage { content, prefix: delivery.prefix, received_at: at };
+            self.maildrops.entry(account).or_default().insert(id, message);
+            if let Some(content) = self.contents.get_mut(&id) {
+                content.references += 1;
             }
         }
+        self.remove_if_settled(id);
     }
 }
 

@@ -1,7 +1,10 @@
 //! What waits to be sent elsewhere.
 
 use crate::limits::CHANGES_PER_RECORD_MAX;
-use crate::{ContentRef, Envelope, QueueId, RecipientRequests, RemoteRecipient, StoreError, Tally};
+use crate::{
+    AccountId, ContentRef, Envelope, LocalDelivery, QueueId, RecipientRequests, RemoteRecipient, StoreError,
+    Tally,
+};
 use jiff::Timestamp;
 use posta_address::{ForwardPath, Mailbox};
 use posta_journal::Fate;
@@ -22,6 +25,8 @@ pub struct Attempt {
 pub struct QueueRecipient {
     /// Where to, after expansion.
     pub mailbox: Mailbox,
+    /// See [`RemoteRecipient::maildrop`].
+    pub maildrop: Option<AccountId>,
     /// As the envelope had it.
     pub original: ForwardPath,
     /// Attempts so far.
@@ -63,6 +68,16 @@ pub enum QueueChange {
         /// What became of it; never `Deferred`.
         fate: Fate,
     },
+    /// The recipient is one of ours, and its time has come: into the maildrop, and out of the queue. Passed
+    /// over unless it waits for this very account; dropped if the account is gone meanwhile.
+    Delivered {
+        /// Which.
+        mailbox: Mailbox,
+        /// How.
+        delivery: LocalDelivery,
+        /// When.
+        at: Timestamp,
+    },
     /// An attempt failed for now.
     Deferred {
         /// Which.
@@ -87,13 +102,14 @@ pub enum QueueChange {
 }
 
 impl QueueRecipient {
-    /// A recipient as it enters the queue: due at once.
-    pub(crate) fn new(recipient: RemoteRecipient, accepted_at: Timestamp) -> Self {
+    /// A recipient as it enters the queue.
+    pub(crate) fn new(recipient: RemoteRecipient, due: Timestamp) -> Self {
         QueueRecipient {
             mailbox: recipient.mailbox,
+            maildrop: recipient.maildrop,
             original: recipient.original,
             attempts: 0,
-            next_attempt_at: accepted_at,
+            next_attempt_at: due,
             last_attempt: None,
             delay_reported: false,
             requests: recipient.requests,
@@ -109,7 +125,20 @@ impl QueueRecipient {
 }
 
 impl QueueEntry {
-    /// Makes a change; what concerns a recipient that is gone is passed over.
+    /// From when on delivery is tried, so that expiry counts from here: acceptance, or release.
+    pub fn tried_since(&self) -> Timestamp {
+        let release = self.envelope.requests.release;
+        release.map_or(self.accepted_at, |release| release.at.max(self.accepted_at))
+    }
+
+    /// Whether the recipient waits for a delivery into this maildrop.
+    pub(crate) fn awaits(&self, mailbox: &Mailbox, account: AccountId) -> bool {
+        let awaits = |known: &QueueRecipient| known.mailbox == *mailbox && known.maildrop == Some(account);
+        self.recipients.iter().any(awaits)
+    }
+
+    /// Makes a change; what concerns a recipient that is gone is passed over. A delivery into a maildrop
+    /// is made by the store before.
     pub(crate) fn apply(&mut self, change: QueueChange, tally: &mut Tally) {
         match change {
             QueueChange::Settled { mailbox, fate } => {
@@ -118,6 +147,9 @@ impl QueueEntry {
                 if self.recipients.len() < before {
                     tally.settle(fate);
                 }
+            }
+            QueueChange::Delivered { mailbox, .. } => {
+                self.apply(QueueChange::Settled { mailbox, fate: Fate::Delivered }, tally);
             }
             QueueChange::Deferred { mailbox, attempt, next_attempt_at } => {
                 if let Some(recipient) = self.recipient_mut(&mailbox) {
@@ -143,6 +175,15 @@ impl QueueEntry {
     }
 }
 
+/// The maildrops that changes may put something into.
+pub(crate) fn changed_maildrops(changes: &[(QueueId, QueueChange)]) -> Vec<AccountId> {
+    let maildrop = |(_, change): &(QueueId, QueueChange)| match change {
+        QueueChange::Delivered { delivery, .. } => Some(delivery.account),
+        _ => None,
+    };
+    changes.iter().filter_map(maildrop).collect()
+}
+
 /// Refuses what may not be written: a settled recipient is never `Deferred`.
 pub(crate) fn check_changes(changes: &[(QueueId, QueueChange)]) -> Result<(), StoreError> {
     if changes.len() > CHANGES_PER_RECORD_MAX {
@@ -151,6 +192,9 @@ pub(crate) fn check_changes(changes: &[(QueueId, QueueChange)]) -> Result<(), St
     for (id, change) in changes {
         if let QueueChange::Settled { mailbox, fate: Fate::Deferred } = change {
             return Err(StoreError::Conflict(format!("{mailbox} in {id} cannot be settled as deferred")));
+        }
+        if let QueueChange::Delivered { delivery, .. } = change {
+            delivery.check()?;
         }
     }
     Ok(())

@@ -1,6 +1,8 @@
 //! What a sender asked for with a message, kept with it as long as it is in the queue.
 
-use posta_wire::{EnvelopeId, Notify, OriginalRecipient, ReturnedPart};
+use crate::AccountId;
+use jiff::Timestamp;
+use posta_wire::{ByTerms, DeliverBy, EnvelopeId, Hold, Notify, OriginalRecipient, Priority, ReturnedPart};
 
 /// Asked for the message as a whole (parameters of MAIL).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -9,6 +11,39 @@ pub struct Requests {
     pub returned: Option<ReturnedPart>,
     /// The sender's name for the envelope: ENVID (RFC 3461 §4.4).
     pub envelope_id: Option<EnvelopeId>,
+    /// It waits in the queue, for recipients here too.
+    pub release: Option<Release>,
+    /// When it is to have arrived: BY (RFC 2852).
+    pub deadline: Option<Deadline>,
+    /// What goes before others: MT-PRIORITY (RFC 6710); 0 where nothing was asked.
+    pub priority: Priority,
+}
+
+/// A message that waits for its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Release {
+    /// Nothing is sent or delivered before.
+    pub at: Timestamp,
+    /// Who sent it, and may take it back until then.
+    pub by: Option<AccountId>,
+    /// How it was asked for (RFC 4865 §3), if it was, for reports (§5.1.2).
+    pub asked: Option<Hold>,
+}
+
+/// When a message is to have arrived (RFC 2852 §4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadline {
+    /// The deliver-by-time.
+    pub at: Timestamp,
+    /// What happens then.
+    pub terms: ByTerms,
+}
+
+impl Deadline {
+    /// What another host is told at this moment.
+    pub fn left(self, now: Timestamp) -> DeliverBy {
+        DeliverBy::until(self.at, self.terms, now)
+    }
 }
 
 /// Asked for one recipient (parameters of RCPT).

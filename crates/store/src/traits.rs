@@ -60,11 +60,14 @@ pub struct LocalDelivery {
     pub prefix: Bytes,
 }
 
-/// A recipient elsewhere: enters the queue.
+/// A recipient that enters the queue: one elsewhere, or one here whose message waits for its time
+/// ([`Requests::release`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteRecipient {
     /// After expansion.
     pub mailbox: Mailbox,
+    /// Here: whose maildrop the message goes into, by [`QueueChange::Delivered`].
+    pub maildrop: Option<AccountId>,
     /// As the envelope had it.
     pub original: ForwardPath,
     /// What the sender asked for.
@@ -88,6 +91,16 @@ pub struct Acceptance {
     pub changes: Vec<(QueueId, QueueChange)>,
 }
 
+impl LocalDelivery {
+    /// Refuses what is beyond a limit.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        if self.prefix.len() > PREFIX_OCTETS_MAX {
+            return Err(StoreError::Conflict(format!("a prefix exceeds {PREFIX_OCTETS_MAX} octets")));
+        }
+        Ok(())
+    }
+}
+
 impl Acceptance {
     /// Refuses what contradicts itself: an account or a mailbox that occurs twice, a prefix beyond
     /// its limit, a settled recipient that is deferred.
@@ -97,14 +110,15 @@ impl Acceptance {
             if !accounts.insert(delivery.account) {
                 return Err(StoreError::Conflict(format!("account {} occurs twice", delivery.account.0)));
             }
-            if delivery.prefix.len() > PREFIX_OCTETS_MAX {
-                return Err(StoreError::Conflict(format!("a prefix exceeds {PREFIX_OCTETS_MAX} octets")));
-            }
+            delivery.check()?;
         }
         let mut mailboxes = HashSet::with_capacity(self.remote.len());
         for recipient in &self.remote {
             if !mailboxes.insert(&recipient.mailbox) {
                 return Err(StoreError::Conflict(format!("{} occurs twice", recipient.mailbox)));
+            }
+            if let Some(account) = recipient.maildrop.filter(|account| !accounts.insert(*account)) {
+                return Err(StoreError::Conflict(format!("account {} occurs twice", account.0)));
             }
         }
         check_changes(&self.changes)
@@ -112,7 +126,8 @@ impl Acceptance {
 
     /// The entry that it makes in the queue, if there are remote recipients.
     pub(crate) fn queue_entry(&self, content: ContentRef) -> Option<QueueEntry> {
-        let recipient = |remote: &RemoteRecipient| QueueRecipient::new(remote.clone(), self.accepted_at);
+        let due = self.due();
+        let recipient = |remote: &RemoteRecipient| QueueRecipient::new(remote.clone(), due);
         (!self.remote.is_empty()).then(|| QueueEntry {
             id: content.id,
             content,
@@ -121,6 +136,17 @@ impl Acceptance {
             held: false,
             recipients: self.remote.iter().map(recipient).collect(),
         })
+    }
+
+    /// When what enters the queue is first tried.
+    pub(crate) fn due(&self) -> Timestamp {
+        self.envelope.requests.release.map_or(self.accepted_at, |release| release.at.max(self.accepted_at))
+    }
+
+    /// Whose maildrops the message is in, or may come to be in.
+    pub(crate) fn accounts(&self) -> Vec<AccountId> {
+        let now = self.deliveries.iter().map(|delivery| delivery.account);
+        now.chain(self.remote.iter().filter_map(|recipient| recipient.maildrop)).collect()
     }
 
     /// Whether anybody still needs the content after the commit.

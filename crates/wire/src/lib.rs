@@ -1,7 +1,7 @@
 //! What line protocols share: the [`Conversation`] shape of every session, CRLF lines
 //! ([`LineReader`]), dot transparency ([`DotDecoder`], [`DotEncoder`]), what is learnt about a content
-//! as it passes ([`ContentFacts`]), what a sender asks to be told ([`Notify`]), authentication exchanges
-//! ([`sasl`]), [`Secret`].
+//! as it passes ([`ContentFacts`]), what a sender asks to be told ([`Notify`]) and of the time it takes
+//! ([`DeliverBy`]), authentication exchanges ([`sasl`]), [`Secret`].
 //!
 //! Nothing here waits, reads a clock or opens a socket.
 
@@ -12,6 +12,7 @@ mod line;
 mod notification;
 pub mod sasl;
 mod secret;
+mod timing;
 mod tls;
 
 pub use content::{ContentFacts, ContentScan, LineFaults};
@@ -23,4 +24,5 @@ pub use notification::{
     OriginalRecipient, ReturnedPart,
 };
 pub use secret::Secret;
+pub use timing::{BadTiming, ByMode, ByTerms, DeliverBy, Hold, Priority, SECONDS_MAX, seconds_of};
 pub use tls::{PeerCertificate, TlsFacts, TlsFailure, TlsVersion};

@@ -188,7 +188,7 @@ async fn accept(store: &MemoryStore) -> QueueEntry {
         },
         accepted_at: jiff::Timestamp::now(),
         deliveries: Vec::new(),
-        remote: vec![RemoteRecipient { original, mailbox, requests: Default::default() }],
+        remote: vec![RemoteRecipient { original, mailbox, maildrop: None, requests: Default::default() }],
         discarded: 0,
         changes: Vec::new(),
     };

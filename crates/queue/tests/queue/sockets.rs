@@ -76,6 +76,7 @@ async fn accept(store: &MemoryStore) -> QueueEntry {
         accepted_at: jiff::Timestamp::now(),
         deliveries: Vec::new(),
         remote: vec![RemoteRecipient {
+            maildrop: None,
             original: ForwardPath::Mailbox(mailbox.clone()),
             mailbox,
             requests: Default::default(),

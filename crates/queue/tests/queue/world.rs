@@ -383,7 +383,12 @@ impl World {
         change(&mut envelope);
         let remote = |to: &&str| {
             let (to, requests) = asked(to);
-            RemoteRecipient { mailbox: mailbox(to), original: ForwardPath::Mailbox(mailbox(to)), requests }
+            RemoteRecipient {
+                mailbox: mailbox(to),
+                maildrop: None,
+                original: ForwardPath::Mailbox(mailbox(to)),
+                requests,
+            }
         };
         let acceptance = Acceptance {
             envelope,

@@ -190,6 +190,7 @@ fn acceptance(
             }
             Place::Elsewhere => remote.push(RemoteRecipient {
                 mailbox: target.mailbox.clone(),
+                maildrop: None,
                 original: transaction.recipients[*place].clone(),
                 requests: transaction.requests_for(*place, target),
             }),

@@ -131,7 +131,7 @@ impl Transaction {
             return Requests::default();
         }
         let MailParameters { returned, envelope_id, .. } = self.parameters.clone();
-        Requests { returned, envelope_id }
+        Requests { returned, envelope_id, ..Requests::default() }
     }
 
     /// What is asked for a final recipient elsewhere (RFC 3461 §5.2.7).

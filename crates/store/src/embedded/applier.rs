@@ -352,6 +352,9 @@ pub(super) fn apply_record(index: &mut Index, record: &Record) -> Result<(), Ind
 
 fn note_usage(core: &Core, changes: &Changes, applied: u64) {
     let mut usage = core.usage();
+    for (account, (messages, octets)) in &changes.usage_late {
+        usage.delivered(*account, *messages, *octets);
+    }
     for (account, (messages, octets)) in &changes.usage_removed {
         usage.removed(*account, *messages, *octets);
     }

@@ -4,6 +4,7 @@ use super::core::Core;
 use super::fact::{Accepted, Fact, Piece};
 use super::log::{Draft, Effect, Request};
 use crate::limits::INLINE_OCTETS_MAX;
+use crate::queue_entry::changed_maildrops;
 use crate::{Acceptance, ContentRef, ContentWriter, QueueEntry, QueueId, StoreError};
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -70,9 +71,11 @@ impl ContentWriter for EmbeddedWriter {
             self.write_chunk(std::mem::take(&mut content)).await?;
         }
         let octets_of = |prefix: &Bytes| size_octets + prefix.len() as u64;
-        let effect = Effect::Accepted(
-            acceptance.deliveries.iter().map(|to| (to.account, octets_of(&to.prefix))).collect(),
-        );
+        let effect = Effect::Accepted {
+            deliveries: acceptance.deliveries.iter().map(|to| (to.account, octets_of(&to.prefix))).collect(),
+            waiting: acceptance.remote.iter().filter_map(|recipient| recipient.maildrop).collect(),
+            changed: changed_maildrops(&acceptance.changes),
+        };
         let mut reference = ContentRef { id: self.id, size_octets, hint: (0, 0) };
         let entry = acceptance.queue_entry(reference);
         let pieces = self.pieces.clone();

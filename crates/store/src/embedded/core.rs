@@ -109,28 +109,28 @@ impl Core {
     }
 }
 
-/// What every maildrop holds: deliveries count when they are acknowledged, removals when the index
-/// has applied them (only it knows what a removed message held).
+/// What every maildrop holds: deliveries count when they are acknowledged; removals, and deliveries of what
+/// has waited in the queue, when the index has applied them (only it knows what such a message holds).
 #[derive(Debug, Default)]
 pub(super) struct UsageTable {
     rows: HashMap<AccountId, Usage>,
-    /// The last removal that is acknowledged, by account; gone once it is applied.
-    removals: HashMap<AccountId, u64>,
+    /// The last such change that is acknowledged, by account; gone once it is applied.
+    waiting: HashMap<AccountId, u64>,
 }
 
 impl UsageTable {
     pub(super) fn new(rows: impl IntoIterator<Item = (AccountId, Usage)>) -> Self {
-        UsageTable { rows: rows.into_iter().collect(), removals: HashMap::new() }
+        UsageTable { rows: rows.into_iter().collect(), waiting: HashMap::new() }
     }
 
-    pub(super) fn delivered(&mut self, account: AccountId, octets: u64) {
+    pub(super) fn delivered(&mut self, account: AccountId, messages: u64, octets: u64) {
         let usage = self.rows.entry(account).or_default();
-        usage.messages += 1;
+        usage.messages += messages;
         usage.octets += octets;
     }
 
-    pub(super) fn removal_acknowledged(&mut self, account: AccountId, sequence: u64) {
-        self.removals.insert(account, sequence);
+    pub(super) fn change_acknowledged(&mut self, account: AccountId, sequence: u64) {
+        self.waiting.insert(account, sequence);
     }
 
     pub(super) fn removed(&mut self, account: AccountId, messages: u64, octets: u64) {
@@ -144,8 +144,8 @@ impl UsageTable {
     }
 
     pub(super) fn applied(&mut self, sequence: u64) {
-        if !self.removals.is_empty() {
-            self.removals.retain(|_, last| *last > sequence);
+        if !self.waiting.is_empty() {
+            self.waiting.retain(|_, last| *last > sequence);
         }
     }
 
@@ -154,9 +154,9 @@ impl UsageTable {
         self.rows.get(&account).copied().unwrap_or_default()
     }
 
-    /// The usage, unless removals wait to be applied.
+    /// The usage, unless changes wait to be applied.
     pub(super) fn get(&self, account: AccountId) -> Option<Usage> {
-        if self.removals.contains_key(&account) {
+        if self.waiting.contains_key(&account) {
             return None;
         }
         Some(self.applied_usage(account))

@@ -6,7 +6,7 @@
 use super::{
     account::{account, has_credentials, put_account},
     codec::{Decoder, Encoder, Malformed},
-    requests::{put_recipient_requests, put_requests, recipient_requests, requests},
+    requests::{OfRecipient, put_recipient_requests, put_requests, recipient_requests, requests},
 };
 use crate::{
     Acceptance, AccountId, Alias, AliasKind, Attempt, DirectoryChange, DomainSettings, Envelope,
@@ -42,6 +42,15 @@ pub(super) struct Place {
     pub(super) account: AccountId,
     pub(super) prefix: Bytes,
     pub(super) received_at: Timestamp,
+}
+
+impl Kept {
+    /// Whose maildrops the message is in, or may come to be in.
+    pub(super) fn accounts(&self) -> Vec<AccountId> {
+        let waiting = self.queue.iter().flat_map(|state| &state.recipients);
+        let places = self.places.iter().map(|place| place.account);
+        places.chain(waiting.filter_map(|recipient| recipient.maildrop)).collect()
+    }
 }
 
 /// A queue entry as it is, without its content.
@@ -85,6 +94,9 @@ pub(super) enum Fact {
     QueueState(Box<QueueState>),
     /// 9: entries that are not in the queue any more.
     QueueGone(Vec<QueueId>),
+    /// 11: a content that waited in the queue is in a maildrop. Also restates what a change of the queue
+    /// has brought about, once that is not there any more.
+    Placed { id: QueueId, place: Place },
     /// 10: all needed from this volume was written again; here is the count so far, and which
     /// volumes there are.
     VolumeDrained { volume: u64, tally: Tally, volumes: Vec<u64> },
@@ -103,6 +115,7 @@ impl Fact {
             Fact::QueueState(_) => 8,
             Fact::QueueGone(_) => 9,
             Fact::VolumeDrained { .. } => 10,
+            Fact::Placed { .. } => 11,
         }
     }
 
@@ -131,6 +144,10 @@ impl Fact {
             }
             Fact::QueueState(state) => put_queue_state(&mut to, state),
             Fact::QueueGone(ids) => to.list(ids, |to, id| to.number(id.0)),
+            Fact::Placed { id, place } => {
+                to.number(id.0);
+                put_place(&mut to, place);
+            }
             Fact::VolumeDrained { volume, tally, volumes } => {
                 to.number(*volume);
                 put_tally(&mut to, tally);
@@ -167,6 +184,7 @@ impl Fact {
                 tally: tally(&mut from)?,
                 volumes: from.list(Decoder::number)?,
             },
+            11 => Fact::Placed { id: queue_id(&mut from)?, place: place(&mut from)? },
             _ => return Err(Malformed("a kind of record that is not known")),
         };
         from.finish()?;
@@ -223,13 +241,10 @@ fn put_accepted(to: &mut Encoder, accepted: &Accepted) {
     to.list(&accepted.pieces, put_piece);
     put_envelope(to, &acceptance.envelope);
     to.time(acceptance.accepted_at);
-    to.list(&acceptance.deliveries, |to, delivery| {
-        to.number(delivery.account.0);
-        to.octets(&delivery.prefix);
-    });
+    to.list(&acceptance.deliveries, put_delivery);
     to.list(&acceptance.remote, |to, remote| {
         to.display(&remote.mailbox);
-        put_original(to, &remote.original, &remote.requests);
+        put_original(to, &remote.original, &remote.requests, remote.maildrop);
     });
     to.number(u64::from(acceptance.discarded));
     to.list(&acceptance.changes, put_change);
@@ -243,19 +258,26 @@ fn accepted(from: &mut Decoder<'_>) -> Result<Accepted, Malformed> {
         acceptance: Acceptance {
             envelope: envelope(from)?,
             accepted_at: from.time()?,
-            deliveries: from.list(|from| {
-                let account = AccountId(from.number()?);
-                Ok(LocalDelivery { account, prefix: Bytes::copy_from_slice(from.octets()?) })
-            })?,
+            deliveries: from.list(delivery)?,
             remote: from.list(|from| {
                 let mailbox = from.parsed()?;
-                let (original, requests) = original(from)?;
-                Ok(RemoteRecipient { mailbox, original, requests })
+                let (original, (requests, maildrop)) = original(from)?;
+                Ok(RemoteRecipient { mailbox, maildrop, original, requests })
             })?,
             discarded: from.number_u32()?,
             changes: from.list(change)?,
         },
     })
+}
+
+fn put_delivery(to: &mut Encoder, delivery: &LocalDelivery) {
+    to.number(delivery.account.0);
+    to.octets(&delivery.prefix);
+}
+
+fn delivery(from: &mut Decoder<'_>) -> Result<LocalDelivery, Malformed> {
+    let account = AccountId(from.number()?);
+    Ok(LocalDelivery { account, prefix: Bytes::copy_from_slice(from.octets()?) })
 }
 
 fn put_envelope(to: &mut Encoder, envelope: &Envelope) {
@@ -305,14 +327,19 @@ pub(super) fn decode_envelope(octets: &[u8]) -> Result<Envelope, Malformed> {
 }
 
 /// The path of a recipient (its absence means postmaster), with what was asked for it.
-fn put_original(to: &mut Encoder, path: &ForwardPath, requests: &RecipientRequests) {
-    put_recipient_requests(to, path.mailbox().is_some(), requests);
+fn put_original(
+    to: &mut Encoder,
+    path: &ForwardPath,
+    requests: &RecipientRequests,
+    maildrop: Option<AccountId>,
+) {
+    put_recipient_requests(to, path.mailbox().is_some(), requests, maildrop);
     if let Some(mailbox) = path.mailbox() {
         to.display(mailbox);
     }
 }
 
-fn original(from: &mut Decoder<'_>) -> Result<(ForwardPath, RecipientRequests), Malformed> {
+fn original(from: &mut Decoder<'_>) -> Result<(ForwardPath, OfRecipient), Malformed> {
     let (has_mailbox, requests) = recipient_requests(from)?;
     let path = if has_mailbox { ForwardPath::Mailbox(from.parsed()?) } else { ForwardPath::Postmaster };
     Ok((path, requests))
@@ -330,7 +357,7 @@ fn attempt(from: &mut Decoder<'_>) -> Result<Attempt, Malformed> {
 
 fn put_recipient(to: &mut Encoder, recipient: &QueueRecipient) {
     to.display(&recipient.mailbox);
-    put_original(to, &recipient.original, &recipient.requests);
+    put_original(to, &recipient.original, &recipient.requests, recipient.maildrop);
     to.number(u64::from(recipient.attempts));
     to.time(recipient.next_attempt_at);
     to.option(recipient.last_attempt.as_ref(), put_attempt);
@@ -339,9 +366,10 @@ fn put_recipient(to: &mut Encoder, recipient: &QueueRecipient) {
 
 fn recipient(from: &mut Decoder<'_>) -> Result<QueueRecipient, Malformed> {
     let mailbox = from.parsed()?;
-    let (original, requests) = original(from)?;
+    let (original, (requests, maildrop)) = original(from)?;
     Ok(QueueRecipient {
         mailbox,
+        maildrop,
         original,
         requests,
         attempts: from.number_u32()?,
@@ -415,6 +443,12 @@ fn put_change(to: &mut Encoder, (id, change): &(QueueId, QueueChange)) {
             to.u8(5);
             to.bool(*held);
         }
+        QueueChange::Delivered { mailbox, delivery, at } => {
+            to.u8(6);
+            to.display(mailbox);
+            put_delivery(to, delivery);
+            to.time(*at);
+        }
     }
 }
 
@@ -440,6 +474,7 @@ fn change(from: &mut Decoder<'_>) -> Result<(QueueId, QueueChange), Malformed> {
         3 => QueueChange::DelayReported { mailbox: from.parsed()? },
         4 => QueueChange::Rescheduled { next_attempt_at: from.time()? },
         5 => QueueChange::Held(from.bool()?),
+        6 => QueueChange::Delivered { mailbox: from.parsed()?, delivery: delivery(from)?, at: from.time()? },
         _ => return Err(Malformed("a change that is not known")),
     };
     Ok((id, change))
@@ -558,6 +593,11 @@ mod tests {
             mailbox().prop_map(|mailbox| QueueChange::DelayReported { mailbox }),
             time().prop_map(|next_attempt_at| QueueChange::Rescheduled { next_attempt_at }),
             any::<bool>().prop_map(QueueChange::Held),
+            (mailbox(), any::<u64>(), time()).prop_map(|(mailbox, account, at)| QueueChange::Delivered {
+                mailbox,
+                delivery: LocalDelivery { account: AccountId(account), prefix: Bytes::from_static(b"x") },
+                at,
+            }),
         ];
         (any::<u64>().prop_map(QueueId), change)
     }
@@ -568,6 +608,7 @@ mod tests {
                 LocalDelivery { account: AccountId(account), prefix: prefix.into() }
             });
         let remote = (mailbox(), any::<bool>()).prop_map(|(mailbox, asks)| RemoteRecipient {
+            maildrop: asks.then_some(AccountId(300)),
             original: ForwardPath::Mailbox(mailbox.clone()),
             requests: RecipientRequests {
                 notify: asks.then_some(posta_wire::Notify::NEVER),
@@ -607,6 +648,7 @@ mod tests {
                         requests: Requests {
                             returned: smtputf8.then_some(posta_wire::ReturnedPart::Headers),
                             envelope_id: smtputf8.then(|| "QQ".parse().unwrap()),
+                            ..Requests::default()
                         },
                     };
                     let acceptance =
@@ -617,6 +659,10 @@ mod tests {
         prop_oneof![
             accepted,
             any::<u64>().prop_map(|id| Fact::Chunk { id: QueueId(id) }),
+            (any::<u64>(), any::<u64>(), time()).prop_map(|(id, account, received_at)| Fact::Placed {
+                id: QueueId(id),
+                place: Place { account: AccountId(account), prefix: Bytes::from_static(b"x"), received_at },
+            }),
             prop::collection::vec(change(), 0..4).prop_map(Fact::QueueChanged),
             (any::<u64>(), prop::collection::vec(any::<u64>().prop_map(QueueId), 0..9))
                 .prop_map(|(account, messages)| Fact::Removed { account: AccountId(account), messages }),

@@ -68,8 +68,17 @@ impl Draft {
 pub(super) enum Effect {
     /// A part of a large content: acknowledged when written, not when durable.
     Chunk,
-    /// Deliveries, with their octets.
-    Accepted(Vec<(AccountId, u64)>),
+    /// A message was accepted.
+    Accepted {
+        /// Deliveries, with their octets.
+        deliveries: Vec<(AccountId, u64)>,
+        /// Maildrops that get it later.
+        waiting: Vec<AccountId>,
+        /// Maildrops into which what waited goes in the same record.
+        changed: Vec<AccountId>,
+    },
+    /// The queue changed, and with it these maildrops.
+    Queue(Vec<AccountId>),
     /// Messages left this maildrop.
     Removed(AccountId),
     /// The directory changed.
@@ -275,13 +284,16 @@ impl LogWriter {
             return Err(StoreError::Full);
         }
         match &draft.effect {
-            Effect::Chunk | Effect::Accepted(_) if !self.look_for_room() => {
+            Effect::Chunk | Effect::Accepted { .. } if !self.look_for_room() => {
                 return Err(StoreError::Full);
             }
             _ => {}
         }
         match &draft.effect {
-            Effect::Accepted(deliveries) => check_accounts(&self.core, deliveries),
+            Effect::Accepted { deliveries, waiting, .. } => {
+                let now = deliveries.iter().map(|(account, _)| account);
+                check_accounts(&self.core, now.chain(waiting))
+            }
             Effect::Directory(change) => self.core.directory().check(change),
             _ => Ok(()),
         }
@@ -337,21 +349,25 @@ impl LogWriter {
         Ok(places)
     }
 
-    /// Usage and pending removals are known before the index can apply them.
+    /// Usage, and which maildrops' is not known for a while, are known before the index can apply them.
     fn note_usage_before_ack(&self, drafts: &[Draft]) {
         let last = self.sequence;
         let mut usage = self.core.usage();
         for draft in drafts {
             match &draft.effect {
-                Effect::Accepted(deliveries) => {
+                Effect::Accepted { deliveries, changed, .. } => {
                     for (account, octets) in deliveries {
-                        usage.delivered(*account, *octets);
+                        usage.delivered(*account, 1, *octets);
                     }
+                    changed.iter().for_each(|account| usage.change_acknowledged(*account, last));
                 }
-                Effect::Removed(account) => usage.removal_acknowledged(*account, last),
+                Effect::Queue(changed) => {
+                    changed.iter().for_each(|account| usage.change_acknowledged(*account, last));
+                }
+                Effect::Removed(account) => usage.change_acknowledged(*account, last),
                 Effect::Directory(change) => {
                     if let DirectoryChange::RemoveAccount(account) = **change {
-                        usage.removal_acknowledged(account, last);
+                        usage.change_acknowledged(account, last);
                     }
                 }
                 Effect::Chunk | Effect::None => {}
@@ -487,10 +503,13 @@ fn gather(first: Draft, ack: Ack, requests: &mut VecDeque<Request>, volume_octet
 }
 
 /// Whether all accounts of the deliveries are there.
-fn check_accounts(core: &Core, deliveries: &[(AccountId, u64)]) -> Result<(), StoreError> {
+fn check_accounts<'a>(
+    core: &Core,
+    mut accounts: impl Iterator<Item = &'a AccountId>,
+) -> Result<(), StoreError> {
     let directory = core.directory();
-    match deliveries.iter().find(|(account, _)| !directory.has_account(*account)) {
-        Some((account, _)) => Err(StoreError::NotFound(format!("account {}", account.0))),
+    match accounts.find(|account| !directory.has_account(**account)) {
+        Some(account) => Err(StoreError::NotFound(format!("account {}", account.0))),
         None => Ok(()),
     }
 }

@@ -48,7 +48,7 @@ use self::lock::LockFile;
 use self::log::{Draft, Effect};
 use self::rewriting::Candidates;
 use crate::limits::CHANGES_PER_RECORD_MAX;
-use crate::queue_entry::check_changes;
+use crate::queue_entry::{changed_maildrops, check_changes};
 use crate::{
     Account, AccountId, Alias, ContentRef, ContentWriter, DirectoryChange, DomainSettings, MaildropSnapshot,
     Now, QueueChange, QueueEntry, QueueId, Store, StoreError, Tally, Usage,
@@ -310,7 +310,8 @@ impl Store for EmbeddedStore {
 
     async fn change_queue(&self, changes: Vec<(QueueId, QueueChange)>) -> Result<(), StoreError> {
         check_changes(&changes)?;
-        self.write(Fact::QueueChanged(changes), Effect::None).await
+        let effect = Effect::Queue(changed_maildrops(&changes));
+        self.write(Fact::QueueChanged(changes), effect).await
     }
 
     async fn tally(&self) -> Result<Tally, StoreError> {

@@ -16,7 +16,7 @@ use super::index::{ContentRow, VolumeRow};
 use super::log::{Draft, Effect, LogWriter};
 use super::record::TRAILER_OCTETS;
 use super::volume::{Record, Walk};
-use crate::{AccountId, DirectoryChange, QueueId, StoreError};
+use crate::{AccountId, DirectoryChange, QueueChange, QueueId, StoreError};
 use bytes::Bytes;
 use std::collections::HashSet;
 use std::os::unix::fs::FileExt;
@@ -212,23 +212,18 @@ impl LogWriter {
         })?;
         match fact {
             Fact::Accepted(accepted) => {
-                let accounts = accepted.acceptance.deliveries.iter().map(|to| to.account).collect();
+                let accounts = accepted.acceptance.accounts();
                 self.restate_content(record, accepted.id, accounts, rewriting, gathered)?;
-                let ids = accepted.acceptance.changes.iter().map(|(id, _)| *id).collect();
-                self.restate_queue(ids, rewriting, gathered)
+                self.restate_changes(accepted.acceptance.changes, rewriting, gathered)
             }
-            Fact::Kept(kept) => {
-                let accounts = kept.places.iter().map(|place| place.account).collect();
-                self.restate_content(record, kept.id, accounts, rewriting, gathered)
-            }
+            Fact::Kept(kept) => self.restate_content(record, kept.id, kept.accounts(), rewriting, gathered),
             Fact::Chunk { id } => self.restate_chunk(record, id, rewriting, gathered),
             Fact::Removed { .. } if rewriting.has_older => {
                 gathered.add(&fact, Bytes::new());
                 Ok(())
             }
-            Fact::QueueChanged(changes) => {
-                self.restate_queue(changes.into_iter().map(|(id, _)| id).collect(), rewriting, gathered)
-            }
+            Fact::QueueChanged(changes) => self.restate_changes(changes, rewriting, gathered),
+            Fact::Placed { id, place } => self.restate_place(place.account, id, gathered),
             Fact::QueueState(state) => self.restate_queue(vec![state.id], rewriting, gathered),
             Fact::QueueGone(ids) => self.restate_queue(ids, rewriting, gathered),
             Fact::Directory(change) => self.restate_directory(change, gathered),
@@ -269,10 +264,8 @@ impl LogWriter {
         let mut walk = Walk::new(&self.core.volumes, &self.core.store_id, row.volume, row.offset, None)?;
         let accounts = match walk.next()? {
             Some(Ok(last)) => match Fact::decode(last.header.kind, &last.meta) {
-                Ok(Fact::Accepted(accepted)) => {
-                    accepted.acceptance.deliveries.iter().map(|to| to.account).collect()
-                }
-                Ok(Fact::Kept(kept)) => kept.places.iter().map(|place| place.account).collect(),
+                Ok(Fact::Accepted(accepted)) => accepted.acceptance.accounts(),
+                Ok(Fact::Kept(kept)) => kept.accounts(),
                 _ => return Err(damaged(row.volume, row.offset)),
             },
             _ => return Err(damaged(row.volume, row.offset)),
@@ -324,6 +317,34 @@ impl LogWriter {
             return Err(damaged(piece.volume, piece.offset));
         }
         Ok(octets.into())
+    }
+
+    /// What changes of the queue have brought about: its entries as they are, and places in maildrops.
+    fn restate_changes(
+        &mut self,
+        changes: Vec<(QueueId, QueueChange)>,
+        rewriting: &Rewriting,
+        gathered: &mut Gathered,
+    ) -> Result<(), StoreError> {
+        for (id, change) in &changes {
+            if let QueueChange::Delivered { delivery, .. } = change {
+                self.restate_place(delivery.account, *id, gathered)?;
+            }
+        }
+        self.restate_queue(changes.into_iter().map(|(id, _)| id).collect(), rewriting, gathered)
+    }
+
+    /// The record of the content knows only that the message might come to be there.
+    fn restate_place(
+        &mut self,
+        account: AccountId,
+        id: QueueId,
+        gathered: &mut Gathered,
+    ) -> Result<(), StoreError> {
+        if let Some(place) = self.core.ask_blocking(|index| index.place(account, id))? {
+            gathered.add(&Fact::Placed { id, place }, Bytes::new());
+        }
+        Ok(())
     }
 
     fn restate_queue(

@@ -302,8 +302,11 @@ async fn the_queue_keeps_what_happens(store: &dyn Store) {
 
 async fn what_the_sender_asked_for_stays_with_the_entry(store: &dyn Store) {
     let mut asked = acceptance(&[], &["a@south.example", "b@south.example"]);
-    asked.envelope.requests =
-        Requests { returned: Some(ReturnedPart::Full), envelope_id: Some("QQ+20314159".parse().unwrap()) };
+    asked.envelope.requests = Requests {
+        returned: Some(ReturnedPart::Full),
+        envelope_id: Some("QQ+20314159".parse().unwrap()),
+        ..Requests::default()
+    };
     asked.remote[1].requests = RecipientRequests {
         notify: Some(Notify { success: true, ..Notify::NEVER }),
         original: Some("rfc822;Bee@south.example".parse().unwrap()),

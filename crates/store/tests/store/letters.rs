@@ -79,6 +79,7 @@ pub(crate) fn acceptance(accounts: &[AccountId], remote: &[&str]) -> Acceptance 
     let delivery = |account: &AccountId| LocalDelivery { account: *account, prefix: prefix() };
     let recipient = |text: &&str| RemoteRecipient {
         mailbox: mailbox(text),
+        maildrop: None,
         original: ForwardPath::Mailbox(mailbox(text)),
         requests: RecipientRequests::default(),
     };

@@ -2,11 +2,12 @@
 //! (closing, losing its index, rewriting), both give the same answers.
 
 use crate::letters::*;
-use posta_address::Mailbox;
+use posta_address::{ForwardPath, Mailbox};
 use posta_journal::Fate;
 use posta_store::{
-    AccountId, Alias, AliasKind, Attempt, ContentRef, DirectoryChange, DomainSettings, EmbeddedStore,
-    MaildropMessage, MemoryStore, QueueChange, QueueEntry, QueueId, Store, StoreError, Tally, Usage,
+    Acceptance, AccountId, Alias, AliasKind, Attempt, ContentRef, DirectoryChange, DomainSettings,
+    EmbeddedStore, LocalDelivery, MaildropMessage, MemoryStore, QueueChange, QueueEntry, QueueId,
+    RemoteRecipient, Store, StoreError, Tally, Usage,
 };
 use proptest::prelude::*;
 use std::collections::HashMap;
@@ -42,6 +43,8 @@ enum Operation {
         size: usize,
         discarded: u32,
         settles: Option<(usize, u8)>,
+        /// These get it later.
+        waiting: Vec<usize>,
     },
     Abandon {
         size: usize,
@@ -49,6 +52,12 @@ enum Operation {
     Remove {
         account: usize,
         messages: Vec<usize>,
+    },
+    /// What waited goes into the maildrop, alone or together with an acceptance.
+    DeliverLate {
+        message: usize,
+        account: usize,
+        with_mail: bool,
     },
     Change {
         message: usize,
@@ -72,8 +81,10 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
         size.clone(),
         0u32..2,
         prop::option::of((0usize..30, 0u8..4)),
+        prop::collection::btree_set(account.clone(), 0..=1),
     )
-        .prop_map(|(accounts, remote, size, discarded, settles)| Operation::Accept {
+        .prop_map(|(accounts, remote, size, discarded, settles, waiting)| Operation::Accept {
+            waiting: waiting.into_iter().collect(),
             accounts: accounts.into_iter().collect(),
             remote: remote.into_iter().collect(),
             size,
@@ -89,8 +100,10 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
         1 => (0u8..3).prop_map(|domain| Operation::RemoveDomain { domain }),
         12 => accept,
         1 => size.prop_map(|size| Operation::Abandon { size }),
-        6 => (account, prop::collection::vec(0usize..30, 0..6))
+        6 => (account.clone(), prop::collection::vec(0usize..30, 0..6))
             .prop_map(|(account, messages)| Operation::Remove { account, messages }),
+        4 => (0usize..30, account.clone(), any::<bool>())
+            .prop_map(|(message, account, with_mail)| Operation::DeliverLate { message, account, with_mail }),
         8 => (0usize..30, 0u8..4, 0u8..7)
             .prop_map(|(message, mailbox, change)| Operation::Change { message, mailbox, change }),
         1 => Just(Operation::Reopen),
@@ -103,6 +116,16 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
 
 fn address(number: u8) -> Mailbox {
     mailbox(&format!("name{number}@north.example"))
+}
+
+fn waiting_mailbox(account: usize) -> Mailbox {
+    mailbox(&format!("waiting{account}@north.example"))
+}
+
+fn waiting_recipient(account: usize, maildrop: AccountId) -> RemoteRecipient {
+    let mailbox = waiting_mailbox(account);
+    let (original, requests) = (ForwardPath::Mailbox(mailbox.clone()), Default::default());
+    RemoteRecipient { mailbox, maildrop: Some(maildrop), original, requests }
 }
 
 fn remote(number: u8) -> String {
@@ -131,12 +154,15 @@ fn kind<T>(outcome: &Result<T, StoreError>) -> &'static str {
 impl Doer<'_> {
     async fn run(&mut self, number: u64, operation: &Operation) -> &'static str {
         match operation {
-            Operation::Accept { accounts, remote: peers, size, discarded, settles } => {
+            Operation::Accept { accounts, remote: peers, size, discarded, settles, waiting } => {
                 let accounts: Vec<_> = accounts.iter().map(|account| self.accounts[*account]).collect();
                 let peers: Vec<_> = peers.iter().map(|peer| remote(*peer)).collect();
                 let peers: Vec<_> = peers.iter().map(String::as_str).collect();
                 let mut wanted = acceptance(&accounts, &peers);
                 wanted.discarded = *discarded;
+                for account in waiting {
+                    wanted.remote.push(waiting_recipient(*account, self.accounts[*account]));
+                }
                 if let Some((message, peer)) = settles {
                     let mailbox = mailbox(&remote(*peer));
                     wanted.changes =
@@ -158,8 +184,24 @@ impl Doer<'_> {
                 let change = queue_change(*change, *peer, number as i64);
                 kind(&self.store.change_queue(vec![(self.message(*message), change)]).await)
             }
+            Operation::DeliverLate { message, account, with_mail } => {
+                let change = (self.message(*message), self.late(*account, number as i64));
+                if !with_mail {
+                    return kind(&self.store.change_queue(vec![change]).await);
+                }
+                let wanted =
+                    Acceptance { changes: vec![change], ..acceptance(&[], &["peer0@south.example"]) };
+                let outcome = accept(self.store, &letter(number, 100), wanted).await;
+                self.messages.push(outcome.as_ref().map_or(QueueId(0), |(id, _)| *id));
+                kind(&outcome)
+            }
             other => self.change_directory(other).await,
         }
+    }
+
+    fn late(&self, account: usize, number: i64) -> QueueChange {
+        let delivery = LocalDelivery { account: self.accounts[account], prefix: prefix() };
+        QueueChange::Delivered { mailbox: waiting_mailbox(account), delivery, at: at(number) }
     }
 
     fn message(&self, number: usize) -> QueueId {
@@ -319,7 +361,7 @@ async fn an_index_made_anew_does_not_look_for_volumes_that_are_gone() {
     let (remote, size) = (Vec::new(), 270_000);
     run(vec![
         PutAccount { account: 0, address: 0 },
-        Accept { accounts: vec![0], remote, size, discarded: 0, settles: None },
+        Accept { accounts: vec![0], remote, size, discarded: 0, settles: None, waiting: vec![] },
         RemoveAccount { account: 0 },
         Maintain,
         Rebuild,

@@ -8,9 +8,10 @@ use crate::embedded::fact::{
     encode_pieces, encode_recipient,
 };
 use crate::embedded::volume::Record;
-use crate::{AccountId, DirectoryChange, Envelope, QueueChange, QueueId, QueueRecipient};
+use crate::{AccountId, DirectoryChange, Envelope, LocalDelivery, QueueChange, QueueId, QueueRecipient};
 use jiff::Timestamp;
 use posta_address::{Host, Mailbox};
+use posta_journal::Fate;
 use rusqlite::{OptionalExtension, params};
 use std::collections::HashMap;
 
@@ -20,6 +21,8 @@ pub(in crate::embedded) struct Changes {
     volumes: HashMap<u64, VolumeChange>,
     /// Messages and octets that came into maildrops.
     pub(in crate::embedded) usage_added: HashMap<AccountId, (u64, u64)>,
+    /// Of those, what had waited in the queue before.
+    pub(in crate::embedded) usage_late: HashMap<AccountId, (u64, u64)>,
     /// Messages and octets that left maildrops.
     pub(in crate::embedded) usage_removed: HashMap<AccountId, (u64, u64)>,
 }
@@ -164,6 +167,11 @@ impl Index {
                     self.remove_queue_entry(id)?;
                 }
             }
+            Fact::Placed { id, place } => {
+                self.volume_change(volume).passing += octets as i64;
+                // Without the content a later record has all.
+                self.place_late(id, &place)?;
+            }
             Fact::VolumeDrained { volume, tally, volumes } => {
                 self.mark.tally = tally;
                 self.set_volumes(&volumes)?;
@@ -216,7 +224,7 @@ impl Index {
         if !acceptance.remote.is_empty() {
             self.put_queue(id, acceptance.accepted_at, false, &acceptance.envelope)?;
             for (position, remote) in acceptance.remote.iter().enumerate() {
-                let recipient = QueueRecipient::new(remote.clone(), acceptance.accepted_at);
+                let recipient = QueueRecipient::new(remote.clone(), acceptance.due());
                 self.put_recipient(id, position, &recipient)?;
             }
         }
@@ -509,6 +517,9 @@ impl Index {
                         self.remove_entry_if_settled(id)?;
                     }
                 }
+                QueueChange::Delivered { mailbox, delivery, at } => {
+                    self.deliver_late(id, &mailbox, delivery, at)?;
+                }
                 QueueChange::Deferred { mailbox, attempt, next_attempt_at } => {
                     self.update_recipients(id, Some(&mailbox), |recipient| {
                         recipient.defer(attempt.clone(), next_attempt_at);
@@ -529,6 +540,58 @@ impl Index {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// A recipient here whose message has waited in the queue.
+    fn deliver_late(
+        &mut self,
+        id: QueueId,
+        mailbox: &Mailbox,
+        delivery: LocalDelivery,
+        at: Timestamp,
+    ) -> Result<(), IndexError> {
+        let state: Option<Vec<u8>> = self
+            .connection
+            .prepare_cached("SELECT state FROM queue_recipient WHERE id = ?1 AND mailbox = ?2")?
+            .query_row(params![id.0 as i64, recipient_key(mailbox)], |row| row.get(0))
+            .optional()?;
+        let Some(state) = state else { return Ok(()) };
+        if decode_recipient(&state)?.maildrop != Some(delivery.account) {
+            return Ok(());
+        }
+        self.connection
+            .prepare_cached("DELETE FROM queue_recipient WHERE id = ?1 AND mailbox = ?2")?
+            .execute(params![id.0 as i64, recipient_key(mailbox)])?;
+        let is_gone = self
+            .connection
+            .prepare_cached("SELECT 1 FROM removed_account WHERE id = ?1")?
+            .exists([delivery.account.0 as i64])?;
+        if is_gone {
+            self.mark.tally.settle(Fate::Discarded);
+        } else {
+            let LocalDelivery { account, prefix } = delivery;
+            self.place_late(id, &Place { account, prefix, received_at: at })?;
+            self.mark.tally.settle(Fate::Delivered);
+        }
+        self.remove_entry_if_settled(id)
+    }
+
+    /// Puts a content that is there into one more maildrop.
+    fn place_late(&mut self, id: QueueId, place: &Place) -> Result<(), IndexError> {
+        if self.has_place(place.account, id)? {
+            return Ok(());
+        }
+        let size: Option<i64> = self
+            .connection
+            .prepare_cached("UPDATE content SET uses = uses + 1 WHERE id = ?1 RETURNING size")?
+            .query_row([id.0 as i64], |row| row.get(0))
+            .optional()?;
+        let Some(size) = size else { return Ok(()) };
+        self.put_place(id, size as u64, place)?;
+        let late = self.changes.usage_late.entry(place.account).or_default();
+        late.0 += 1;
+        late.1 += size as u64 + place.prefix.len() as u64;
         Ok(())
     }
 
