@@ -10,7 +10,8 @@ use posta_journal::{Event, Journal};
 use posta_runtime::SystemClock;
 use posta_server::{Running, Server, World, config::Protocol};
 use posta_store::{
-    Acceptance, Account, AccountId, Alias, ContentRef, ContentWriter, DirectoryChange, DomainSettings,
+    Acceptance, Account, AccountId, Alias, Changes, ContentRef, ContentWriter, DirectoryChange, DocumentName,
+    DomainSettings, Filing, Folder, FolderId, MailboxChange, MailboxSelection, MaildropMessage,
     MaildropSnapshot, MemoryStore, QueueChange, QueueEntry, QueueId, Store, StoreError, Tally, Usage,
 };
 use std::{sync::Arc, time::Duration};
@@ -45,6 +46,9 @@ impl ContentWriter for GatedWriter {
         self.waiting.send(()).expect("the test listens");
         self.gate.acquire().await.expect("open").forget();
         self.inner.accept(acceptance).await
+    }
+    async fn file(self: Box<Self>, filing: Filing) -> Result<(), StoreError> {
+        self.inner.file(filing).await
     }
 }
 
@@ -84,8 +88,40 @@ impl Store for Gated {
     async fn read(&self, content: &ContentRef, offset: u64, length: usize) -> Result<Bytes, StoreError> {
         self.inner.read(content, offset, length).await
     }
-    async fn maildrop(&self, account: AccountId) -> Result<MaildropSnapshot, StoreError> {
-        self.inner.maildrop(account).await
+    async fn mailbox(
+        &self,
+        account: AccountId,
+        selection: MailboxSelection,
+    ) -> Result<MaildropSnapshot, StoreError> {
+        self.inner.mailbox(account, selection).await
+    }
+    async fn message(&self, account: AccountId, id: QueueId) -> Result<Option<MaildropMessage>, StoreError> {
+        self.inner.message(account, id).await
+    }
+    async fn folders(&self, account: AccountId) -> Result<Vec<Folder>, StoreError> {
+        self.inner.folders(account).await
+    }
+    async fn new_folder_id(&self, account: AccountId) -> Result<FolderId, StoreError> {
+        self.inner.new_folder_id(account).await
+    }
+    async fn change_mailbox(&self, account: AccountId, changes: Vec<MailboxChange>) -> Result<(), StoreError> {
+        self.inner.change_mailbox(account, changes).await
+    }
+    async fn document(&self, account: AccountId, name: &DocumentName) -> Result<Option<Bytes>, StoreError> {
+        self.inner.document(account, name).await
+    }
+    async fn documents(
+        &self,
+        account: AccountId,
+        prefix: &str,
+    ) -> Result<Vec<(DocumentName, Bytes)>, StoreError> {
+        self.inner.documents(account, prefix).await
+    }
+    async fn changes_since(&self, account: AccountId, change: u64) -> Result<Changes, StoreError> {
+        self.inner.changes_since(account, change).await
+    }
+    fn subscribe(&self) -> tokio::sync::broadcast::Receiver<AccountId> {
+        self.inner.subscribe()
     }
     async fn usage(&self, account: AccountId) -> Result<Usage, StoreError> {
         self.inner.usage(account).await

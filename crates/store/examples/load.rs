@@ -122,10 +122,10 @@ fn acceptance(account: AccountId) -> Acceptance {
             requests: posta_store::Requests::default(),
         },
         accepted_at: jiff::Timestamp::now(),
-        deliveries: vec![LocalDelivery {
+        deliveries: vec![LocalDelivery::to_inbox(
             account,
-            prefix: Bytes::from_static(b"Return-Path: <somebody@south.example>\r\n"),
-        }],
+            Bytes::from_static(b"Return-Path: <somebody@south.example>\r\n"),
+        )],
         remote: Vec::new(),
         discarded: 0,
         changes: Vec::new(),

@@ -6,8 +6,11 @@
 mod directory;
 mod directory_state;
 pub mod embedded;
+mod folder;
 mod id;
 pub mod limits;
+mod mailbox;
+mod marks;
 mod memory;
 mod queue_entry;
 mod requests;
@@ -17,10 +20,13 @@ pub use directory::{
     Account, Alias, AliasKind, AppPassword, AppPasswordScope, Credentials, DirectoryChange, DomainSettings,
 };
 pub use embedded::EmbeddedStore;
+pub use folder::{BadName, Folder, FolderId, FolderName, FolderRole};
 pub use id::{AccountId, QueueId};
+pub use mailbox::{Changes, DocumentName, Filing, MailboxChange, MailboxSelection};
+pub use marks::{Flags, Label};
 pub use memory::MemoryStore;
 pub use queue_entry::{Attempt, QueueChange, QueueEntry, QueueRecipient};
-pub use requests::{Deadline, RecipientRequests, Release, Requests};
+pub use requests::{BadTlsRequest, Deadline, RecipientRequests, Release, Requests, TlsRequest};
 /// The clock that a store is given: what time it is now.
 pub type Now = std::sync::Arc<dyn Fn() -> jiff::Timestamp + Send + Sync>;
 

@@ -24,3 +24,34 @@ pub const TEXT_OCTETS_MAX: usize = 64 * 1024;
 
 /// Messages removed, or queue entries changed, in one record.
 pub const CHANGES_PER_RECORD_MAX: usize = 100_000;
+
+/// Octets of a folder's name, all its levels together.
+pub const FOLDER_NAME_OCTETS_MAX: usize = 250;
+
+/// Folders of its own that an account may have; their names are kept in memory.
+pub const FOLDERS_PER_ACCOUNT_MAX: usize = 1000;
+
+/// Octets of a label.
+pub const LABEL_OCTETS_MAX: usize = 100;
+
+/// Labels of one message; what would be more is passed over.
+pub const LABELS_PER_MESSAGE_MAX: usize = 32;
+
+/// Octets of a document's name.
+pub const DOCUMENT_NAME_OCTETS_MAX: usize = 200;
+
+/// Octets of a document: they lie in the facts of a record, not in its content.
+pub const DOCUMENT_OCTETS_MAX: usize = 1024 * 1024;
+
+/// Documents of an account.
+pub const DOCUMENTS_PER_ACCOUNT_MAX: u64 = 20_000;
+
+/// Octets of all documents of an account.
+pub const DOCUMENT_OCTETS_PER_ACCOUNT_MAX: u64 = 64 * 1024 * 1024;
+
+/// Accounts that a subscriber may be behind with; then it is told that it has missed some.
+pub const SUBSCRIPTION_ACCOUNTS_MAX: usize = 1024;
+
+/// Octets of what is remembered of removed messages, for [`crate::Store::changes_since`]; of more the
+/// older half is forgotten, and whoever asks from before that reads all anew.
+pub const REMOVED_OCTETS_MAX: u64 = 16 * 1024 * 1024;

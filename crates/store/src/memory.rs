@@ -1,13 +1,17 @@
 //! The memory form of the store: the contract without a disk, for tests.
 
 use crate::directory_state::Directory;
+use crate::folder::OwnFolders;
 use crate::id::QueueIdSource;
-use crate::limits::READ_OCTETS_MAX;
-use crate::queue_entry::check_changes;
+use crate::limits::{READ_OCTETS_MAX, SUBSCRIPTION_ACCOUNTS_MAX};
+use crate::mailbox::{DocumentUsage, check_documents, check_mailbox_changes};
+use crate::marks::{change_labels, tidy_labels};
+use crate::queue_entry::{changed_maildrops, check_changes};
 use crate::{
-    Acceptance, Account, AccountId, Alias, ContentRef, ContentWriter, DirectoryChange, DomainSettings,
-    LocalDelivery, MaildropMessage, MaildropSnapshot, Now, QueueChange, QueueEntry, QueueId, Store,
-    StoreError, Tally, Usage,
+    Acceptance, Account, AccountId, Alias, Changes, ContentRef, ContentWriter, DirectoryChange, DocumentName,
+    DomainSettings, Filing, Folder, FolderId, LocalDelivery, MailboxChange, MailboxSelection,
+    MaildropMessage, MaildropSnapshot, Now, QueueChange, QueueEntry, QueueId, Store, StoreError, Tally,
+    Usage,
 };
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -17,6 +21,7 @@ use posta_journal::Fate;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use tokio::sync::broadcast;
 
 /// A store that forgets all when it is dropped. Clones are the same store.
 #[derive(Clone)]
@@ -28,6 +33,7 @@ struct Inner {
     now: Now,
     queue_ids: QueueIdSource,
     account_ids: AtomicU64,
+    notices: broadcast::Sender<AccountId>,
     state: Mutex<State>,
 }
 
@@ -38,6 +44,12 @@ struct State {
     /// Contents that are gone but may still be read through a snapshot.
     leased: HashMap<QueueId, Weak<Octets>>,
     maildrops: BTreeMap<AccountId, BTreeMap<QueueId, MaildropMessage>>,
+    folders: HashMap<AccountId, OwnFolders>,
+    documents: BTreeMap<(AccountId, DocumentName), Bytes>,
+    /// The number of the last change of any mailbox.
+    change: u64,
+    /// Messages that left, with the number of the change.
+    removed: HashMap<AccountId, Vec<(u64, QueueId)>>,
     queue: BTreeMap<QueueId, QueueEntry>,
     tally: Tally,
     failure: Option<String>,
@@ -58,6 +70,7 @@ impl MemoryStore {
             now,
             queue_ids: QueueIdSource::after(QueueId(0)),
             account_ids: AtomicU64::new(0),
+            notices: broadcast::Sender::new(SUBSCRIPTION_ACCOUNTS_MAX),
             state: Mutex::default(),
         };
         MemoryStore { inner: Arc::new(inner) }
@@ -71,11 +84,97 @@ impl MemoryStore {
     fn state(&self) -> MutexGuard<'_, State> {
         self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// To whom it may concern: without receivers, nobody.
+    fn tell(&self, accounts: impl IntoIterator<Item = AccountId>) {
+        accounts.into_iter().for_each(|account| _ = self.inner.notices.send(account));
+    }
 }
 
 impl State {
     fn check_failure(&self) -> Result<(), StoreError> {
         self.failure.as_ref().map_or(Ok(()), |failure| Err(StoreError::Failed(failure.clone())))
+    }
+
+    fn check_account(&self, account: AccountId) -> Result<(), StoreError> {
+        if self.directory.has_account(account) {
+            return Ok(());
+        }
+        Err(StoreError::NotFound(format!("account {}", account.0)))
+    }
+
+    fn messages(&self, account: AccountId) -> impl Iterator<Item = &MaildropMessage> {
+        self.maildrops.get(&account).into_iter().flat_map(BTreeMap::values)
+    }
+
+    /// Puts a content into a folder; into the Inbox, if there is no such folder.
+    fn place(&mut self, content: ContentRef, delivery: LocalDelivery, received_at: Timestamp) {
+        self.change += 1;
+        let LocalDelivery { account, prefix, folder, flags, labels } = delivery;
+        let has_folder = self.folders.entry(account).or_default().has(folder);
+        let folder = if has_folder { folder } else { FolderId::INBOX };
+        let (labels, changed) = (tidy_labels(&labels), self.change);
+        let message = MaildropMessage { content, prefix, received_at, folder, flags, labels, changed };
+        self.maildrops.entry(account).or_default().insert(content.id, message);
+    }
+
+    fn change_mailbox(&mut self, account: AccountId, changes: Vec<MailboxChange>) -> Result<(), StoreError> {
+        self.check_failure()?;
+        self.check_account(account)?;
+        let of_account = || self.documents.iter().filter(|((owner, _), _)| *owner == account);
+        let octets = of_account().map(|(_, octets)| octets.len() as u64).sum();
+        let usage = DocumentUsage { documents: of_account().count() as u64, octets };
+        let octets_of = |name: &DocumentName| {
+            self.documents.get(&(account, name.clone())).map(|octets| octets.len() as u64)
+        };
+        check_documents(&changes, usage, octets_of)?;
+        let mut folders = self.folders.get(&account).cloned().unwrap_or_default();
+        folders.change(&changes, |folder| {
+            let held = self.messages(account).filter(|message| message.folder == folder);
+            Ok(held.map(|message| message.content.id).collect())
+        })?;
+        self.folders.insert(account, folders);
+        self.change += 1;
+        for change in changes {
+            self.make_mailbox_change(account, change);
+        }
+        Ok(())
+    }
+
+    fn make_mailbox_change(&mut self, account: AccountId, change: MailboxChange) {
+        let number = self.change;
+        let maildrop = self.maildrops.entry(account).or_default();
+        let mut update = |messages: &[QueueId], update: &dyn Fn(&mut MaildropMessage)| {
+            for id in messages {
+                let Some(message) = maildrop.get_mut(id) else { continue };
+                let before = message.clone();
+                update(message);
+                if *message != before {
+                    message.changed = number;
+                }
+            }
+        };
+        match change {
+            MailboxChange::Move { messages, folder } => {
+                update(&messages, &|message| message.folder = folder);
+            }
+            MailboxChange::Flag { messages, add, remove } => {
+                update(&messages, &|message| message.flags = message.flags.changed(add, remove));
+            }
+            MailboxChange::Label { messages, add, remove } => {
+                update(&messages, &|message| change_labels(&mut message.labels, &add, &remove));
+            }
+            MailboxChange::PutDocument { name, octets } => {
+                self.documents.insert((account, name), octets);
+            }
+            MailboxChange::RemoveDocument { name } => {
+                self.documents.remove(&(account, name));
+            }
+            // Made before.
+            MailboxChange::CreateFolder { .. }
+            | MailboxChange::RenameFolder { .. }
+            | MailboxChange::RemoveFolder { .. } => {}
+        }
     }
 
     fn release(&mut self, id: QueueId) {
@@ -108,9 +207,7 @@ impl State {
             self.contents.insert(id, Content { octets: Arc::new(Octets(octets)), references });
         }
         for delivery in acceptance.deliveries {
-            let message =
-                MaildropMessage { content, prefix: delivery.prefix, received_at: acceptance.accepted_at };
-            self.maildrops.entry(delivery.account).or_default().insert(id, message);
+            self.place(content, delivery, acceptance.accepted_at);
         }
         if let Some(entry) = &entry {
             self.queue.insert(id, entry.clone());
@@ -150,8 +247,7 @@ impl State {
         let content = entry.content;
         entry.apply(QueueChange::Settled { mailbox, fate }, &mut self.tally);
         if has_account {
-            let message = MaildropMessage { content, prefix: delivery.prefix, received_at: at };
-            self.maildrops.entry(account).or_default().insert(id, message);
+            self.place(content, delivery, at);
             if let Some(content) = self.contents.get_mut(&id) {
                 content.references += 1;
             }
@@ -178,7 +274,26 @@ impl ContentWriter for MemoryWriter {
     }
 
     async fn accept(self: Box<Self>, acceptance: Acceptance) -> Result<Option<QueueEntry>, StoreError> {
-        self.store.state().accept(self.id, self.octets.freeze(), acceptance)
+        let deliveries: Vec<_> = acceptance.deliveries.iter().map(|delivery| delivery.account).collect();
+        let late = changed_maildrops(&acceptance.changes);
+        let accepted = self.store.state().accept(self.id, self.octets.freeze(), acceptance)?;
+        self.store.tell(deliveries.into_iter().chain(late));
+        Ok(accepted)
+    }
+
+    async fn file(self: Box<Self>, filing: Filing) -> Result<(), StoreError> {
+        let account = filing.account;
+        {
+            let mut state = self.store.state();
+            state.check_failure()?;
+            state.check_account(account)?;
+            let octets = self.octets.freeze();
+            let content = ContentRef { id: self.id, size_octets: octets.len() as u64, hint: (0, 0) };
+            state.contents.insert(self.id, Content { octets: Arc::new(Octets(octets)), references: 1 });
+            state.place(content, filing.delivery(), filing.received_at);
+        }
+        self.store.tell([account]);
+        Ok(())
     }
 }
 
@@ -223,6 +338,9 @@ impl Store for MemoryStore {
         if let DirectoryChange::RemoveAccount(id) = &change {
             let maildrop = state.maildrops.remove(id).unwrap_or_default();
             maildrop.into_keys().for_each(|message| state.release(message));
+            state.folders.remove(id);
+            state.removed.remove(id);
+            state.documents.retain(|(account, _), _| account != id);
         }
         state.directory.apply(change);
         Ok(())
@@ -249,15 +367,75 @@ impl Store for MemoryStore {
         Ok(octets.0.slice(start..end))
     }
 
-    async fn maildrop(&self, account: AccountId) -> Result<MaildropSnapshot, StoreError> {
+    async fn mailbox(
+        &self,
+        account: AccountId,
+        selection: MailboxSelection,
+    ) -> Result<MaildropSnapshot, StoreError> {
         let state = self.state();
-        let messages: Vec<_> =
-            state.maildrops.get(&account).into_iter().flat_map(|drop| drop.values().cloned()).collect();
+        let is_in = |message: &&MaildropMessage| match selection {
+            MailboxSelection::All => true,
+            MailboxSelection::Folder(folder) => message.folder == folder,
+        };
+        let messages: Vec<_> = state.messages(account).filter(is_in).cloned().collect();
         let octets = |message: &MaildropMessage| {
             state.contents.get(&message.content.id).map(|content| content.octets.clone())
         };
         let lease: Vec<Arc<Octets>> = messages.iter().filter_map(octets).collect();
         Ok(MaildropSnapshot { messages, lease: Arc::new(lease) })
+    }
+
+    async fn message(&self, account: AccountId, id: QueueId) -> Result<Option<MaildropMessage>, StoreError> {
+        Ok(self.state().maildrops.get(&account).and_then(|maildrop| maildrop.get(&id)).cloned())
+    }
+
+    async fn folders(&self, account: AccountId) -> Result<Vec<Folder>, StoreError> {
+        Ok(self.state().folders.get(&account).cloned().unwrap_or_default().list())
+    }
+
+    async fn new_folder_id(&self, account: AccountId) -> Result<FolderId, StoreError> {
+        let mut state = self.state();
+        state.check_account(account)?;
+        Ok(state.folders.entry(account).or_default().new_id())
+    }
+
+    async fn change_mailbox(
+        &self,
+        account: AccountId,
+        changes: Vec<MailboxChange>,
+    ) -> Result<(), StoreError> {
+        check_mailbox_changes(&changes)?;
+        self.state().change_mailbox(account, changes)?;
+        self.tell([account]);
+        Ok(())
+    }
+
+    async fn document(&self, account: AccountId, name: &DocumentName) -> Result<Option<Bytes>, StoreError> {
+        Ok(self.state().documents.get(&(account, name.clone())).cloned())
+    }
+
+    async fn documents(
+        &self,
+        account: AccountId,
+        prefix: &str,
+    ) -> Result<Vec<(DocumentName, Bytes)>, StoreError> {
+        let state = self.state();
+        let of_account = state.documents.iter().filter(|((owner, _), _)| *owner == account);
+        let wanted = of_account.filter(|((_, name), _)| name.as_str().starts_with(prefix));
+        Ok(wanted.map(|((_, name), octets)| (name.clone(), octets.clone())).collect())
+    }
+
+    async fn changes_since(&self, account: AccountId, change: u64) -> Result<Changes, StoreError> {
+        let state = self.state();
+        let changed = state.messages(account).filter(|message| message.changed > change).cloned().collect();
+        let left =
+            state.removed.get(&account).into_iter().flatten().filter(|(at, _)| *at > change && change > 0);
+        let removed = left.map(|(_, id)| *id).collect();
+        Ok(Changes { now: state.change, changed, removed, complete: change <= state.change })
+    }
+
+    fn subscribe(&self) -> broadcast::Receiver<AccountId> {
+        self.inner.notices.subscribe()
     }
 
     async fn usage(&self, account: AccountId) -> Result<Usage, StoreError> {
@@ -273,11 +451,16 @@ impl Store for MemoryStore {
     async fn remove_messages(&self, account: AccountId, messages: &[QueueId]) -> Result<(), StoreError> {
         let mut state = self.state();
         state.check_failure()?;
+        state.change += 1;
+        let change = state.change;
         for id in messages {
             if state.maildrops.get_mut(&account).and_then(|maildrop| maildrop.remove(id)).is_some() {
                 state.release(*id);
+                state.removed.entry(account).or_default().push((change, *id));
             }
         }
+        drop(state);
+        self.tell([account]);
         Ok(())
     }
 
@@ -293,7 +476,10 @@ impl Store for MemoryStore {
         check_changes(&changes)?;
         let mut state = self.state();
         state.check_failure()?;
+        let late = changed_maildrops(&changes);
         state.change_queue(changes);
+        drop(state);
+        self.tell(late);
         Ok(())
     }
 

@@ -2,8 +2,8 @@
 
 use crate::limits::CHANGES_PER_RECORD_MAX;
 use crate::{
-    AccountId, ContentRef, Envelope, LocalDelivery, QueueId, RecipientRequests, RemoteRecipient, StoreError,
-    Tally,
+    AccountId, ContentRef, Envelope, FolderId, LocalDelivery, QueueId, RecipientRequests, RemoteRecipient,
+    StoreError, Tally,
 };
 use jiff::Timestamp;
 use posta_address::{ForwardPath, Mailbox};
@@ -173,6 +173,29 @@ impl QueueEntry {
     fn recipient_mut(&mut self, mailbox: &Mailbox) -> Option<&mut QueueRecipient> {
         self.recipients.iter_mut().find(|recipient| recipient.mailbox == *mailbox)
     }
+}
+
+impl QueueChange {
+    /// The delivery that it makes, if it is one.
+    pub(crate) fn delivery_mut(&mut self) -> Option<&mut LocalDelivery> {
+        match self {
+            QueueChange::Delivered { delivery, .. } => Some(delivery),
+            _ => None,
+        }
+    }
+}
+
+/// The folders of one's own that deliveries go to.
+pub(crate) fn needed_folders(
+    deliveries: &[LocalDelivery],
+    changes: &[(QueueId, QueueChange)],
+) -> Vec<(AccountId, FolderId)> {
+    let late = changes.iter().filter_map(|(_, change)| match change {
+        QueueChange::Delivered { delivery, .. } => Some(delivery),
+        _ => None,
+    });
+    let own = deliveries.iter().chain(late).filter(|delivery| delivery.folder >= FolderId::OWN_MIN);
+    own.map(|delivery| (delivery.account, delivery.folder)).collect()
 }
 
 /// The maildrops that changes may put something into.

@@ -11,6 +11,8 @@ pub struct Requests {
     pub returned: Option<ReturnedPart>,
     /// The sender's name for the envelope: ENVID (RFC 3461 §4.4).
     pub envelope_id: Option<EnvelopeId>,
+    /// Whether it may leave TLS (RFC 8689).
+    pub tls: TlsRequest,
     /// It waits in the queue, for recipients here too.
     pub release: Option<Release>,
     /// When it is to have arrived: BY (RFC 2852).
@@ -43,6 +45,41 @@ impl Deadline {
     /// What another host is told at this moment.
     pub fn left(self, now: Timestamp) -> DeliverBy {
         DeliverBy::until(self.at, self.terms, now)
+    }
+}
+
+/// What a sender says of TLS (RFC 8689).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TlsRequest {
+    /// Nothing: as hosts see fit.
+    #[default]
+    None,
+    /// `REQUIRETLS`: inside TLS, to hosts that prove who they are and promise the same, or not at all.
+    Required,
+    /// `TLS-Required: No`: arriving matters more than any policy about TLS.
+    Optional,
+}
+
+impl std::fmt::Display for TlsRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            TlsRequest::None => "none",
+            TlsRequest::Required => "required",
+            TlsRequest::Optional => "optional",
+        })
+    }
+}
+
+/// The text names no [`TlsRequest`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BadTlsRequest;
+
+impl std::str::FromStr for TlsRequest {
+    type Err = BadTlsRequest;
+
+    fn from_str(text: &str) -> Result<Self, BadTlsRequest> {
+        let all = [TlsRequest::None, TlsRequest::Required, TlsRequest::Optional];
+        all.into_iter().find(|request| request.to_string() == text).ok_or(BadTlsRequest)
     }
 }
 

@@ -3,8 +3,9 @@
 use crate::limits::PREFIX_OCTETS_MAX;
 use crate::queue_entry::{QueueRecipient, check_changes};
 use crate::{
-    Account, AccountId, Alias, DirectoryChange, DomainSettings, QueueChange, QueueEntry, QueueId,
-    RecipientRequests, Requests,
+    Account, AccountId, Alias, Changes, DirectoryChange, DocumentName, DomainSettings, Filing, Flags, Folder,
+    FolderId, Label, MailboxChange, MailboxSelection, QueueChange, QueueEntry, QueueId, RecipientRequests,
+    Requests,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -14,6 +15,7 @@ use posta_journal::Fate;
 use posta_wire::ContentFacts;
 use std::{any::Any, collections::HashSet, sync::Arc};
 use thiserror::Error;
+use tokio::sync::broadcast;
 
 /// What can go wrong.
 #[derive(Debug, Clone, Error)]
@@ -58,6 +60,12 @@ pub struct LocalDelivery {
     pub account: AccountId,
     /// Octets before the content when it is read from this maildrop: `Return-Path: <…>CRLF`.
     pub prefix: Bytes,
+    /// Where; a folder that is not there means the Inbox: mail is not refused for a folder's sake.
+    pub folder: FolderId,
+    /// Set from the beginning.
+    pub flags: Flags,
+    /// There from the beginning.
+    pub labels: Vec<Label>,
 }
 
 /// A recipient that enters the queue: one elsewhere, or one here whose message waits for its time
@@ -92,6 +100,11 @@ pub struct Acceptance {
 }
 
 impl LocalDelivery {
+    /// Into the Inbox, with nothing noted on it.
+    pub fn to_inbox(account: AccountId, prefix: Bytes) -> Self {
+        LocalDelivery { account, prefix, folder: FolderId::INBOX, flags: Flags::NONE, labels: Vec::new() }
+    }
+
     /// Refuses what is beyond a limit.
     pub(crate) fn check(&self) -> Result<(), StoreError> {
         if self.prefix.len() > PREFIX_OCTETS_MAX {
@@ -186,6 +199,8 @@ pub trait ContentWriter: Send {
     async fn write(&mut self, octets: Bytes) -> Result<(), StoreError>;
     /// Commits. **Returns only after all of it is durable.** The queue entry, if there are remote recipients.
     async fn accept(self: Box<Self>, acceptance: Acceptance) -> Result<Option<QueueEntry>, StoreError>;
+    /// Commits into one folder, as [`Filing`] says. **Returns only after all of it is durable.**
+    async fn file(self: Box<Self>, filing: Filing) -> Result<(), StoreError>;
 }
 
 /// Where a content lies. The hint makes reading quick; a content that has moved since is still found.
@@ -208,6 +223,14 @@ pub struct MaildropMessage {
     pub prefix: Bytes,
     /// When it was delivered.
     pub received_at: Timestamp,
+    /// Where it lies.
+    pub folder: FolderId,
+    /// What is noted on it.
+    pub flags: Flags,
+    /// Sorted, each once.
+    pub labels: Vec<Label>,
+    /// The account's change number when it came or was changed last; see [`Store::changes_since`].
+    pub changed: u64,
 }
 
 /// A maildrop as it was at one moment. While it lives, its contents can be read, even if deleted since.
@@ -273,12 +296,51 @@ pub trait Store: Send + Sync + 'static {
     /// Reads up to `length` octets of a content from `offset`; empty at its end.
     async fn read(&self, content: &ContentRef, offset: u64, length: usize) -> Result<Bytes, StoreError>;
 
-    /// What a maildrop holds, as of now (every acknowledged delivery is in it).
-    async fn maildrop(&self, account: AccountId) -> Result<MaildropSnapshot, StoreError>;
-    /// How much a maildrop holds.
+    /// What an account's folders hold, as of now (every acknowledged delivery is in it).
+    async fn mailbox(
+        &self,
+        account: AccountId,
+        selection: MailboxSelection,
+    ) -> Result<MaildropSnapshot, StoreError>;
+    /// The Inbox: what POP3 shows.
+    async fn maildrop(&self, account: AccountId) -> Result<MaildropSnapshot, StoreError> {
+        self.mailbox(account, MailboxSelection::Folder(FolderId::INBOX)).await
+    }
+    /// One message of an account, whichever folder it lies in.
+    async fn message(&self, account: AccountId, id: QueueId) -> Result<Option<MaildropMessage>, StoreError>;
+    /// How much a maildrop holds, all folders together.
     async fn usage(&self, account: AccountId) -> Result<Usage, StoreError>;
     /// Removes messages from a maildrop; ids not in it are passed over.
     async fn remove_messages(&self, account: AccountId, messages: &[QueueId]) -> Result<(), StoreError>;
+    /// The account's folders: the six that all have, then its own by name.
+    async fn folders(&self, account: AccountId) -> Result<Vec<Folder>, StoreError>;
+    /// A folder id that was never given out before in this account.
+    async fn new_folder_id(&self, account: AccountId) -> Result<FolderId, StoreError>;
+    /// Changes an account's folders, messages and documents: all, in order, or none.
+    async fn change_mailbox(&self, account: AccountId, changes: Vec<MailboxChange>)
+    -> Result<(), StoreError>;
+    /// Puts a content into a folder without its having been accepted from anybody.
+    async fn append(&self, filing: Filing, octets: Bytes) -> Result<QueueId, StoreError> {
+        let mut writer = self.receive().await?;
+        let id = writer.id();
+        writer.write(octets).await?;
+        writer.file(filing).await?;
+        Ok(id)
+    }
+    /// A document of an account.
+    async fn document(&self, account: AccountId, name: &DocumentName) -> Result<Option<Bytes>, StoreError>;
+    /// The documents of an account whose names begin with `prefix`, by name.
+    async fn documents(
+        &self,
+        account: AccountId,
+        prefix: &str,
+    ) -> Result<Vec<(DocumentName, Bytes)>, StoreError>;
+    /// What has changed in an account's folders since `change`, which an earlier answer had as its
+    /// `now` (or 0). Quick, however much there is that has not changed.
+    async fn changes_since(&self, account: AccountId, change: u64) -> Result<Changes, StoreError>;
+    /// Tells from now on which account's messages, folders or documents have changed, soon after they
+    /// have. A receiver that lags too far is told so, and looks at all that concerns it.
+    fn subscribe(&self) -> broadcast::Receiver<AccountId>;
 
     /// The whole queue, oldest first.
     async fn queue(&self) -> Result<Vec<QueueEntry>, StoreError>;

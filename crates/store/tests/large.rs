@@ -54,7 +54,7 @@ async fn fifty_mebioctets_go_through_in_a_few() {
             requests: posta_store::Requests::default(),
         },
         accepted_at: jiff::Timestamp::now(),
-        deliveries: vec![LocalDelivery { account, prefix: Bytes::new() }],
+        deliveries: vec![LocalDelivery::to_inbox(account, Bytes::new())],
         remote: Vec::new(),
         discarded: 0,
         changes: Vec::new(),

@@ -5,7 +5,7 @@
 
 use super::{
     facts::full_maildrops,
-    success,
+    screen, success,
     transaction::{Copy, Transaction, original_if_different, return_path_prefix},
 };
 use crate::{
@@ -145,6 +145,11 @@ pub(crate) async fn commit(host: &Host, arrived: Arrived<'_>) -> Result<QueueId,
         let acceptance = acceptance(host, transaction, envelope, discarded, changes);
         let journal = Entry::new(transaction, &acceptance, first.is_none());
         let queued = accept(writer, acceptance).await?;
+        if screen::concerns_anybody(host, transaction) {
+            // Rare: boxed, for a session's future to stay small.
+            let (path, octets) = (journal.reverse_path.clone(), journal.size_octets);
+            Box::pin(screen::announce(host, transaction, id, path, octets)).await;
+        }
         journal.note(host, id, &origin);
         if let Some(entry) = queued {
             host.queue().submit(entry);
@@ -155,7 +160,7 @@ pub(crate) async fn commit(host: &Host, arrived: Arrived<'_>) -> Result<QueueId,
     if let Some(id) = first
         && !statuses.is_empty()
     {
-        // Rare: boxed, for a session's future to stay small. Before the 250, so that a sender who is told
+        // Boxed likewise. Before the 250, so that a sender who is told
         // that the message was taken can rely on the report as well.
         Box::pin(success::report(host, transaction, &statuses, id, host.clock.timestamp())).await;
     }
@@ -186,7 +191,7 @@ fn acceptance(
         }
         match target.place {
             Place::Maildrop { account, .. } => {
-                deliveries.push(LocalDelivery { account, prefix: prefix.clone() });
+                deliveries.push(LocalDelivery::to_inbox(account, prefix.clone()));
             }
             Place::Elsewhere => remote.push(RemoteRecipient {
                 mailbox: target.mailbox.clone(),

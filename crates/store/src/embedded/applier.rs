@@ -359,4 +359,11 @@ fn note_usage(core: &Core, changes: &Changes, applied: u64) {
         usage.removed(*account, *messages, *octets);
     }
     usage.applied(applied);
+    drop(usage);
+    if core.notices.receiver_count() > 0 {
+        for account in changes.accounts() {
+            // Without receivers nobody is to be told.
+            let _ = core.notices.send(account);
+        }
+    }
 }

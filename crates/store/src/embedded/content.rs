@@ -1,11 +1,11 @@
 //! A content on its way into the volumes.
 
 use super::core::Core;
-use super::fact::{Accepted, Fact, Piece};
+use super::fact::{Accepted, Fact, Kept, Piece, Place};
 use super::log::{Draft, Effect, Request};
 use crate::limits::INLINE_OCTETS_MAX;
-use crate::queue_entry::changed_maildrops;
-use crate::{Acceptance, ContentRef, ContentWriter, QueueEntry, QueueId, StoreError};
+use crate::queue_entry::{changed_maildrops, needed_folders};
+use crate::{Acceptance, ContentRef, ContentWriter, Filing, QueueEntry, QueueId, StoreError};
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use std::sync::Arc;
@@ -59,8 +59,13 @@ impl ContentWriter for EmbeddedWriter {
         Ok(())
     }
 
-    async fn accept(mut self: Box<Self>, acceptance: Acceptance) -> Result<Option<QueueEntry>, StoreError> {
+    async fn accept(
+        mut self: Box<Self>,
+        mut acceptance: Acceptance,
+    ) -> Result<Option<QueueEntry>, StoreError> {
         acceptance.check()?;
+        let late = acceptance.changes.iter_mut().filter_map(|(_, change)| change.delivery_mut());
+        acceptance.deliveries.iter_mut().chain(late).for_each(|delivery| self.core.settle_folder(delivery));
         let mut content = self.buffer.split().freeze();
         let mut size_octets = self.written_octets + content.len() as u64;
         if !acceptance.keeps_content() {
@@ -75,6 +80,7 @@ impl ContentWriter for EmbeddedWriter {
             deliveries: acceptance.deliveries.iter().map(|to| (to.account, octets_of(&to.prefix))).collect(),
             waiting: acceptance.remote.iter().filter_map(|recipient| recipient.maildrop).collect(),
             changed: changed_maildrops(&acceptance.changes),
+            folders: needed_folders(&acceptance.deliveries, &acceptance.changes),
         };
         let mut reference = ContentRef { id: self.id, size_octets, hint: (0, 0) };
         let entry = acceptance.queue_entry(reference);
@@ -90,6 +96,31 @@ impl ContentWriter for EmbeddedWriter {
             self.core.pieces.put(self.id, self.pieces.as_slice().into());
         }
         Ok(entry.map(|entry| QueueEntry { content: reference, ..entry }))
+    }
+
+    async fn file(mut self: Box<Self>, filing: Filing) -> Result<(), StoreError> {
+        let mut delivery = filing.delivery();
+        self.core.settle_folder(&mut delivery);
+        let mut content = self.buffer.split().freeze();
+        let size_octets = self.written_octets + content.len() as u64;
+        if !self.pieces.is_empty() && !content.is_empty() {
+            self.write_chunk(std::mem::take(&mut content)).await?;
+        }
+        let effect = Effect::Accepted {
+            deliveries: vec![(filing.account, size_octets)],
+            waiting: Vec::new(),
+            changed: Vec::new(),
+            folders: needed_folders(std::slice::from_ref(&delivery), &[]),
+        };
+        let places = vec![Place::of(&delivery, filing.received_at)];
+        let pieces = self.pieces.clone();
+        let fact = Fact::Kept(Box::new(Kept { id: self.id, size_octets, pieces, places, queue: None }));
+        self.core.log.write(&self.core, Draft::of(&fact, content, effect)).await?;
+        self.leaves_chunks = false;
+        if !self.pieces.is_empty() {
+            self.core.pieces.put(self.id, self.pieces.as_slice().into());
+        }
+        Ok(())
     }
 }
 

@@ -8,13 +8,14 @@ use super::lease::Leases;
 use super::log::Log;
 use super::volume::Volumes;
 use crate::directory_state::Directory;
+use crate::folder::{OwnFolders, no_folder};
 use crate::id::QueueIdSource;
-use crate::{AccountId, Now, QueueId, StoreError, Usage};
+use crate::{AccountId, FolderId, LocalDelivery, Now, QueueId, StoreError, Usage};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
-use tokio::sync::oneshot;
+use tokio::sync::{broadcast, oneshot};
 
 /// Contents in pieces whose places are remembered.
 const PIECES_CACHED_MAX: usize = 256;
@@ -30,6 +31,10 @@ pub(super) struct Core {
     pub(super) queue_ids: QueueIdSource,
     pub(super) account_ids: AtomicU64,
     pub(super) directory: RwLock<Directory>,
+    /// What accounts have made; those that have made none are not in it.
+    pub(super) folders: Mutex<HashMap<AccountId, OwnFolders>>,
+    /// Told of accounts whose mailbox has changed, once the index knows.
+    pub(super) notices: broadcast::Sender<AccountId>,
     pub(super) usage: Mutex<UsageTable>,
     pub(super) leases: Arc<Leases>,
     pub(super) log: Log,
@@ -102,6 +107,26 @@ impl Core {
 
     pub(super) fn directory(&self) -> std::sync::RwLockReadGuard<'_, Directory> {
         self.directory.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn folders(&self) -> MutexGuard<'_, HashMap<AccountId, OwnFolders>> {
+        self.folders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the account has the folder. The Inbox is there without a look.
+    pub(super) fn check_folder(&self, account: AccountId, folder: FolderId) -> Result<(), StoreError> {
+        if folder < FolderId::OWN_MIN && OwnFolders::default().has(folder) {
+            return Ok(());
+        }
+        let has = self.folders().get(&account).is_some_and(|own| own.has(folder));
+        if has { Ok(()) } else { Err(no_folder(folder)) }
+    }
+
+    /// Mail for a folder that is not there goes to the Inbox.
+    pub(super) fn settle_folder(&self, delivery: &mut LocalDelivery) {
+        if self.check_folder(delivery.account, delivery.folder).is_err() {
+            delivery.folder = FolderId::INBOX;
+        }
     }
 
     pub(super) fn usage(&self) -> MutexGuard<'_, UsageTable> {

@@ -6,11 +6,16 @@
 use super::{
     account::{account, has_credentials, put_account},
     codec::{Decoder, Encoder, Malformed},
+    filing::{
+        MailboxState, Marks, delivery_marks, first_place, mailbox_change, mailbox_state, mark, marks, place,
+        put_delivery_marks, put_mailbox_change, put_mailbox_state, put_marks, put_place,
+    },
     requests::{OfRecipient, put_recipient_requests, put_requests, recipient_requests, requests},
 };
 use crate::{
     Acceptance, AccountId, Alias, AliasKind, Attempt, DirectoryChange, DomainSettings, Envelope,
-    LocalDelivery, QueueChange, QueueId, QueueRecipient, RecipientRequests, RemoteRecipient, Tally,
+    LocalDelivery, MailboxChange, QueueChange, QueueId, QueueRecipient, RecipientRequests, RemoteRecipient,
+    Tally,
 };
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -42,6 +47,15 @@ pub(super) struct Place {
     pub(super) account: AccountId,
     pub(super) prefix: Bytes,
     pub(super) received_at: Timestamp,
+    pub(super) marks: Marks,
+}
+
+impl Place {
+    /// As a delivery makes it.
+    pub(super) fn of(delivery: &LocalDelivery, received_at: Timestamp) -> Self {
+        let LocalDelivery { account, prefix, .. } = delivery;
+        Place { account: *account, prefix: prefix.clone(), received_at, marks: Marks::of(delivery) }
+    }
 }
 
 impl Kept {
@@ -63,7 +77,8 @@ pub(super) struct QueueState {
     pub(super) recipients: Vec<QueueRecipient>,
 }
 
-/// A content with all that refers to it, moved here from an older volume.
+/// A content with all that refers to it: moved here from an older volume, or put into a folder without
+/// having been accepted from anybody.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Kept {
     pub(super) id: QueueId,
@@ -88,7 +103,7 @@ pub(super) enum Fact {
     Directory(DirectoryChange),
     /// 6: first in each volume: which volumes there are, and the largest ids given out.
     VolumeStart { volumes: Vec<u64>, last_queue_id: u64, last_account_id: u64 },
-    /// 7: a content moved.
+    /// 12 (7 before there were folders): a content moved, or was filed.
     Kept(Box<Kept>),
     /// 8: a queue entry as it is now.
     QueueState(Box<QueueState>),
@@ -97,6 +112,10 @@ pub(super) enum Fact {
     /// 11: a content that waited in the queue is in a maildrop. Also restates what a change of the queue
     /// has brought about, once that is not there any more.
     Placed { id: QueueId, place: Place },
+    /// 13: a person changed folders, messages or documents.
+    MailboxChanged { account: AccountId, changes: Vec<MailboxChange> },
+    /// 14: what is true of them now.
+    MailboxState { account: AccountId, state: Box<MailboxState> },
     /// 10: all needed from this volume was written again; here is the count so far, and which
     /// volumes there are.
     VolumeDrained { volume: u64, tally: Tally, volumes: Vec<u64> },
@@ -111,11 +130,13 @@ impl Fact {
             Fact::QueueChanged(_) => 4,
             Fact::Directory(_) => 5,
             Fact::VolumeStart { .. } => 6,
-            Fact::Kept(_) => 7,
+            Fact::Kept(_) => 12,
             Fact::QueueState(_) => 8,
             Fact::QueueGone(_) => 9,
             Fact::VolumeDrained { .. } => 10,
             Fact::Placed { .. } => 11,
+            Fact::MailboxChanged { .. } => 13,
+            Fact::MailboxState { .. } => 14,
         }
     }
 
@@ -148,6 +169,14 @@ impl Fact {
                 to.number(id.0);
                 put_place(&mut to, place);
             }
+            Fact::MailboxChanged { account, changes } => {
+                to.number(account.0);
+                to.list(changes, put_mailbox_change);
+            }
+            Fact::MailboxState { account, state } => {
+                to.number(account.0);
+                put_mailbox_state(&mut to, state);
+            }
             Fact::VolumeDrained { volume, tally, volumes } => {
                 to.number(*volume);
                 put_tally(&mut to, tally);
@@ -170,13 +199,7 @@ impl Fact {
                 last_queue_id: from.number()?,
                 last_account_id: from.number()?,
             },
-            7 => Fact::Kept(Box::new(Kept {
-                id: queue_id(&mut from)?,
-                size_octets: from.number()?,
-                pieces: from.list(piece)?,
-                places: from.list(place)?,
-                queue: from.option(queue_state)?,
-            })),
+            7 => Fact::Kept(Box::new(kept(&mut from, first_place)?)),
             8 => Fact::QueueState(Box::new(queue_state(&mut from)?)),
             9 => Fact::QueueGone(from.list(queue_id)?),
             10 => Fact::VolumeDrained {
@@ -185,6 +208,15 @@ impl Fact {
                 volumes: from.list(Decoder::number)?,
             },
             11 => Fact::Placed { id: queue_id(&mut from)?, place: place(&mut from)? },
+            12 => Fact::Kept(Box::new(kept(&mut from, place)?)),
+            13 => Fact::MailboxChanged {
+                account: AccountId(from.number()?),
+                changes: from.list(mailbox_change)?,
+            },
+            14 => Fact::MailboxState {
+                account: AccountId(from.number()?),
+                state: Box::new(mailbox_state(&mut from)?),
+            },
             _ => return Err(Malformed("a kind of record that is not known")),
         };
         from.finish()?;
@@ -220,17 +252,16 @@ pub(super) fn decode_pieces(octets: &[u8]) -> Result<Vec<Piece>, Malformed> {
     Ok(pieces)
 }
 
-fn put_place(to: &mut Encoder, place: &Place) {
-    to.number(place.account.0);
-    to.octets(&place.prefix);
-    to.time(place.received_at);
-}
-
-fn place(from: &mut Decoder<'_>) -> Result<Place, Malformed> {
-    Ok(Place {
-        account: AccountId(from.number()?),
-        prefix: Bytes::copy_from_slice(from.octets()?),
-        received_at: from.time()?,
+fn kept(
+    from: &mut Decoder<'_>,
+    place: impl FnMut(&mut Decoder<'_>) -> Result<Place, Malformed>,
+) -> Result<Kept, Malformed> {
+    Ok(Kept {
+        id: queue_id(from)?,
+        size_octets: from.number()?,
+        pieces: from.list(piece)?,
+        places: from.list(place)?,
+        queue: from.option(queue_state)?,
     })
 }
 
@@ -248,10 +279,11 @@ fn put_accepted(to: &mut Encoder, accepted: &Accepted) {
     });
     to.number(u64::from(acceptance.discarded));
     to.list(&acceptance.changes, put_change);
+    put_delivery_marks(to, &acceptance.deliveries);
 }
 
 fn accepted(from: &mut Decoder<'_>) -> Result<Accepted, Malformed> {
-    Ok(Accepted {
+    let mut accepted = Accepted {
         id: queue_id(from)?,
         size_octets: from.number()?,
         pieces: from.list(piece)?,
@@ -267,8 +299,13 @@ fn accepted(from: &mut Decoder<'_>) -> Result<Accepted, Malformed> {
             discarded: from.number_u32()?,
             changes: from.list(change)?,
         },
-    })
+    };
+    delivery_marks(from, &mut accepted.acceptance.deliveries)?;
+    Ok(accepted)
 }
+
+/// Set beside "8bit" for a content that is binary; a Posta that knows nothing of such refuses the record.
+const IS_BINARY: u8 = 2;
 
 fn put_delivery(to: &mut Encoder, delivery: &LocalDelivery) {
     to.number(delivery.account.0);
@@ -277,7 +314,7 @@ fn put_delivery(to: &mut Encoder, delivery: &LocalDelivery) {
 
 fn delivery(from: &mut Decoder<'_>) -> Result<LocalDelivery, Malformed> {
     let account = AccountId(from.number()?);
-    Ok(LocalDelivery { account, prefix: Bytes::copy_from_slice(from.octets()?) })
+    Ok(LocalDelivery::to_inbox(account, Bytes::copy_from_slice(from.octets()?)))
 }
 
 fn put_envelope(to: &mut Encoder, envelope: &Envelope) {
@@ -285,7 +322,7 @@ fn put_envelope(to: &mut Encoder, envelope: &Envelope) {
     put_requests(to, envelope.smtputf8, &envelope.requests);
     let facts = &envelope.facts;
     to.number(facts.size_octets);
-    to.bool(facts.has_8bit);
+    to.u8(u8::from(facts.has_8bit) | u8::from(facts.is_binary) * IS_BINARY);
     to.bool(facts.has_8bit_headers);
     to.bool(facts.has_leading_dot);
     to.number(facts.longest_line_octets);
@@ -296,13 +333,22 @@ fn put_envelope(to: &mut Encoder, envelope: &Envelope) {
 fn envelope(from: &mut Decoder<'_>) -> Result<Envelope, Malformed> {
     let reverse_path = from.option(Decoder::parsed)?.map_or(ReversePath::Null, ReversePath::Mailbox);
     let (smtputf8, requests) = requests(from)?;
+    let is_binary;
     Ok(Envelope {
         reverse_path,
         smtputf8,
         requests,
         facts: ContentFacts {
             size_octets: from.number()?,
-            has_8bit: from.bool()?,
+            has_8bit: {
+                let octets = from.u8()?;
+                if octets & !(IS_BINARY | 1) != 0 {
+                    return Err(Malformed("neither yes nor no"));
+                }
+                is_binary = octets & IS_BINARY != 0;
+                octets & 1 != 0
+            },
+            is_binary,
             has_8bit_headers: from.bool()?,
             has_leading_dot: from.bool()?,
             longest_line_octets: from.number()?,
@@ -447,6 +493,7 @@ fn put_change(to: &mut Encoder, (id, change): &(QueueId, QueueChange)) {
             to.u8(6);
             to.display(mailbox);
             put_delivery(to, delivery);
+            put_marks(to, &Marks::of(delivery));
             to.time(*at);
         }
     }
@@ -474,7 +521,11 @@ fn change(from: &mut Decoder<'_>) -> Result<(QueueId, QueueChange), Malformed> {
         3 => QueueChange::DelayReported { mailbox: from.parsed()? },
         4 => QueueChange::Rescheduled { next_attempt_at: from.time()? },
         5 => QueueChange::Held(from.bool()?),
-        6 => QueueChange::Delivered { mailbox: from.parsed()?, delivery: delivery(from)?, at: from.time()? },
+        6 => {
+            let (mailbox, mut delivery) = (from.parsed()?, delivery(from)?);
+            mark(&mut delivery, marks(from)?);
+            QueueChange::Delivered { mailbox, delivery, at: from.time()? }
+        }
         _ => return Err(Malformed("a change that is not known")),
     };
     Ok((id, change))
@@ -595,7 +646,7 @@ mod tests {
             any::<bool>().prop_map(QueueChange::Held),
             (mailbox(), any::<u64>(), time()).prop_map(|(mailbox, account, at)| QueueChange::Delivered {
                 mailbox,
-                delivery: LocalDelivery { account: AccountId(account), prefix: Bytes::from_static(b"x") },
+                delivery: LocalDelivery::to_inbox(AccountId(account), Bytes::from_static(b"x")),
                 at,
             }),
         ];
@@ -603,10 +654,8 @@ mod tests {
     }
 
     fn fact() -> impl Strategy<Value = Fact> {
-        let delivery =
-            (any::<u64>(), prop::collection::vec(any::<u8>(), 0..40)).prop_map(|(account, prefix)| {
-                LocalDelivery { account: AccountId(account), prefix: prefix.into() }
-            });
+        let delivery = (any::<u64>(), prop::collection::vec(any::<u8>(), 0..40))
+            .prop_map(|(account, prefix)| LocalDelivery::to_inbox(AccountId(account), prefix.into()));
         let remote = (mailbox(), any::<bool>()).prop_map(|(mailbox, asks)| RemoteRecipient {
             maildrop: asks.then_some(AccountId(300)),
             original: ForwardPath::Mailbox(mailbox.clone()),
@@ -642,6 +691,7 @@ mod tests {
                         facts: ContentFacts {
                             size_octets,
                             has_leading_dot: smtputf8,
+                            is_binary: discarded % 2 == 1,
                             ..ContentFacts::default()
                         },
                         message_id: Some("<ä@b>".into()),
@@ -661,7 +711,12 @@ mod tests {
             any::<u64>().prop_map(|id| Fact::Chunk { id: QueueId(id) }),
             (any::<u64>(), any::<u64>(), time()).prop_map(|(id, account, received_at)| Fact::Placed {
                 id: QueueId(id),
-                place: Place { account: AccountId(account), prefix: Bytes::from_static(b"x"), received_at },
+                place: Place {
+                    account: AccountId(account),
+                    prefix: Bytes::from_static(b"x"),
+                    received_at,
+                    marks: Marks::default(),
+                },
             }),
             prop::collection::vec(change(), 0..4).prop_map(Fact::QueueChanged),
             (any::<u64>(), prop::collection::vec(any::<u64>().prop_map(QueueId), 0..9))

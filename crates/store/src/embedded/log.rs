@@ -15,7 +15,8 @@ use super::record::{HEADER_OCTETS, Header, TRAILER_OCTETS, seed};
 use super::rewriting::{Candidates, Rewriting, Step};
 use super::volume::{Record, new_header};
 use crate::limits::RECORD_META_OCTETS_MAX;
-use crate::{AccountId, DirectoryChange, QueueId, StoreError};
+use crate::mailbox::changes_folders;
+use crate::{AccountId, DirectoryChange, FolderId, MailboxChange, QueueId, StoreError};
 use bytes::Bytes;
 use rustix::io::Errno;
 use std::collections::{BTreeSet, VecDeque};
@@ -76,15 +77,30 @@ pub(super) enum Effect {
         waiting: Vec<AccountId>,
         /// Maildrops into which what waited goes in the same record.
         changed: Vec<AccountId>,
+        /// Folders that must be there for that.
+        folders: Vec<(AccountId, FolderId)>,
     },
-    /// The queue changed, and with it these maildrops.
-    Queue(Vec<AccountId>),
+    /// The queue changed, and with it these maildrops; the folders that must be there for that.
+    Queue(Vec<AccountId>, Vec<(AccountId, FolderId)>),
+    /// An account's mailbox changed. Of the changes, those on which it depends whether they are made.
+    Mailbox(AccountId, Vec<MailboxChange>),
     /// Messages left this maildrop.
     Removed(AccountId),
     /// The directory changed.
     Directory(Box<DirectoryChange>),
     /// Nothing else.
     None,
+}
+
+impl Effect {
+    /// Whether what follows is judged by what it leaves: then it is alone in its batch.
+    fn is_judged_by(&self) -> bool {
+        match self {
+            Effect::Directory(_) => true,
+            Effect::Mailbox(_, changes) => changes_folders(changes),
+            _ => false,
+        }
+    }
 }
 
 /// Where a record lies.
@@ -290,13 +306,32 @@ impl LogWriter {
             _ => {}
         }
         match &draft.effect {
-            Effect::Accepted { deliveries, waiting, .. } => {
+            Effect::Accepted { deliveries, waiting, folders, .. } => {
                 let now = deliveries.iter().map(|(account, _)| account);
-                check_accounts(&self.core, now.chain(waiting))
+                check_accounts(&self.core, now.chain(waiting))?;
+                self.check_folders(folders)
             }
+            Effect::Queue(_, folders) => self.check_folders(folders),
+            Effect::Mailbox(account, changes) => self.check_mailbox(*account, changes),
             Effect::Directory(change) => self.core.directory().check(change),
             _ => Ok(()),
         }
+    }
+
+    fn check_folders(&self, folders: &[(AccountId, FolderId)]) -> Result<(), StoreError> {
+        let check = |(account, folder): &(AccountId, FolderId)| self.core.check_folder(*account, *folder);
+        folders.iter().try_for_each(check)
+    }
+
+    /// Changes of folders are judged by what all records before them have left.
+    fn check_mailbox(&mut self, account: AccountId, changes: &[MailboxChange]) -> Result<(), StoreError> {
+        check_accounts(&self.core, [&account].into_iter())?;
+        if changes.iter().any(|change| matches!(change, MailboxChange::RemoveFolder { .. })) {
+            self.sync()?;
+            self.core.applier.catch_up(self.sequence)?;
+        }
+        let mut own = self.core.folders().get(&account).cloned().unwrap_or_default();
+        own.change(changes, |folder| self.core.ask_blocking(|index| index.held(account, folder)))
     }
 
     /// Contents are refused while there is still room to note what happens to those there are.
@@ -317,9 +352,20 @@ impl LogWriter {
 
     /// The directory changes before the acknowledgement. (Usage has: the index must not be ahead of it.)
     fn take_effect(&self, effect: Effect) {
-        if let Effect::Directory(change) = effect {
-            let mut directory = self.core.directory.write().unwrap_or_else(PoisonError::into_inner);
-            directory.apply(*change);
+        match effect {
+            Effect::Directory(change) => {
+                if let DirectoryChange::RemoveAccount(account) = *change {
+                    self.core.folders().remove(&account);
+                }
+                let mut directory = self.core.directory.write().unwrap_or_else(PoisonError::into_inner);
+                directory.apply(*change);
+            }
+            Effect::Mailbox(account, changes) if changes_folders(&changes) => {
+                let mut folders = self.core.folders();
+                // It was judged before it was written.
+                let _ = folders.entry(account).or_default().change(&changes, |_| Ok(Vec::new()));
+            }
+            _ => {}
         }
     }
 
@@ -361,7 +407,7 @@ impl LogWriter {
                     }
                     changed.iter().for_each(|account| usage.change_acknowledged(*account, last));
                 }
-                Effect::Queue(changed) => {
+                Effect::Queue(changed, _) => {
                     changed.iter().for_each(|account| usage.change_acknowledged(*account, last));
                 }
                 Effect::Removed(account) => usage.change_acknowledged(*account, last),
@@ -370,7 +416,7 @@ impl LogWriter {
                         usage.change_acknowledged(account, last);
                     }
                 }
-                Effect::Chunk | Effect::None => {}
+                Effect::Mailbox(..) | Effect::Chunk | Effect::None => {}
             }
         }
     }
@@ -482,12 +528,11 @@ impl LogWriter {
 fn gather(first: Draft, ack: Ack, requests: &mut VecDeque<Request>, volume_octets: u64) -> Vec<(Draft, Ack)> {
     let octets_max = BATCH_OCTETS_MAX.min(volume_octets);
     let mut octets = first.header(0, 0).stride();
-    // A change of the directory is alone: what follows is judged by what it leaves.
-    let alone = matches!(first.effect, Effect::Directory(_));
+    let alone = first.effect.is_judged_by();
     let mut batch = vec![(first, ack)];
     while !alone && batch.len() < BATCH_RECORDS_MAX {
         match requests.front() {
-            Some(Request::Write(draft, _)) if !matches!(draft.effect, Effect::Directory(_)) => {
+            Some(Request::Write(draft, _)) if !draft.effect.is_judged_by() => {
                 octets += draft.header(0, 0).stride();
                 if octets > octets_max {
                     break;

@@ -8,11 +8,11 @@
 //!              all told
 //! ```
 //!
-//! - `record`, `codec`, `fact`: what is written, octet by octet.
+//! - `record`, `codec`, `fact`, `filing`: what is written, octet by octet.
 //! - `volume`, `log`: files, and the one thread that appends to them.
 //! - `index`, `applier`, `replay`: what answers questions, and how it follows.
 //! - `content`, `reading`: contents in and out.
-//! - `rewriting`, `upkeep`, `lease`: giving space back.
+//! - `rewriting`, `restating`, `upkeep`, `lease`: giving space back.
 //! - `opening`, `check`, `lock`: beginning, looking, and being alone.
 
 mod account;
@@ -22,6 +22,7 @@ mod codec;
 mod content;
 mod core;
 mod fact;
+mod filing;
 mod index;
 mod lease;
 mod lock;
@@ -31,6 +32,7 @@ mod reading;
 mod record;
 mod replay;
 mod requests;
+mod restating;
 mod rewriting;
 mod upkeep;
 mod volume;
@@ -48,19 +50,23 @@ use self::lock::LockFile;
 use self::log::{Draft, Effect};
 use self::rewriting::Candidates;
 use crate::limits::CHANGES_PER_RECORD_MAX;
-use crate::queue_entry::{changed_maildrops, check_changes};
+use crate::mailbox::{check_documents, check_mailbox_changes, puts_documents, to_be_judged};
+use crate::queue_entry::{changed_maildrops, check_changes, needed_folders};
 use crate::{
-    Account, AccountId, Alias, ContentRef, ContentWriter, DirectoryChange, DomainSettings, MaildropSnapshot,
+    Account, AccountId, Alias, Changes, ContentRef, ContentWriter, DirectoryChange, DocumentName,
+    DomainSettings, Folder, FolderId, MailboxChange, MailboxSelection, MaildropMessage, MaildropSnapshot,
     Now, QueueChange, QueueEntry, QueueId, Store, StoreError, Tally, Usage,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
 use posta_address::{Domain, Mailbox};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use tokio::sync::broadcast;
 
 /// How the embedded store works. The defaults are meant for use; tests make volumes small.
 #[derive(Debug, Clone)]
@@ -259,12 +265,16 @@ impl Store for EmbeddedStore {
         self.core().read(content, offset, length).await
     }
 
-    async fn maildrop(&self, account: AccountId) -> Result<MaildropSnapshot, StoreError> {
+    async fn mailbox(
+        &self,
+        account: AccountId,
+        selection: MailboxSelection,
+    ) -> Result<MaildropSnapshot, StoreError> {
         let core = self.core();
         core.caught_up().await?;
         // Before the look: what the look finds is not given back.
         let lease = core.leases.take(core.applier.applied());
-        let messages = core.ask(move |index| index.maildrop(account)).await?;
+        let messages = core.ask(move |index| index.mailbox(account, selection)).await?;
         Ok(MaildropSnapshot { messages, lease: Arc::new(lease) })
     }
 
@@ -283,6 +293,80 @@ impl Store for EmbeddedStore {
             self.write(fact, Effect::Removed(account)).await?;
         }
         Ok(())
+    }
+
+    async fn message(&self, account: AccountId, id: QueueId) -> Result<Option<MaildropMessage>, StoreError> {
+        self.core().caught_up().await?;
+        self.core().ask(move |index| index.message(account, id)).await
+    }
+
+    async fn folders(&self, account: AccountId) -> Result<Vec<Folder>, StoreError> {
+        Ok(self.core().folders().get(&account).cloned().unwrap_or_default().list())
+    }
+
+    async fn new_folder_id(&self, account: AccountId) -> Result<FolderId, StoreError> {
+        if !self.core().directory().has_account(account) {
+            return Err(StoreError::NotFound(format!("account {}", account.0)));
+        }
+        Ok(self.core().folders().entry(account).or_default().new_id())
+    }
+
+    async fn change_mailbox(
+        &self,
+        account: AccountId,
+        changes: Vec<MailboxChange>,
+    ) -> Result<(), StoreError> {
+        check_mailbox_changes(&changes)?;
+        if puts_documents(&changes) {
+            let asked = changes.clone();
+            self.core().caught_up().await?;
+            let known = move |index: &mut index::Index| {
+                let mut octets = HashMap::new();
+                for change in &asked {
+                    if let MailboxChange::PutDocument { name, .. } = change
+                        && let Some((length, _)) = index.document_row(account, name)?
+                    {
+                        octets.insert(name.clone(), length);
+                    }
+                }
+                Ok((index.document_usage(account)?, octets))
+            };
+            let (usage, octets) = self.core().ask(known).await?;
+            check_documents(&changes, usage, |name| octets.get(name).copied())?;
+        }
+        let effect = Effect::Mailbox(account, to_be_judged(&changes));
+        self.write(Fact::MailboxChanged { account, changes }, effect).await
+    }
+
+    async fn document(&self, account: AccountId, name: &DocumentName) -> Result<Option<Bytes>, StoreError> {
+        self.core().caught_up().await?;
+        let name = name.clone();
+        self.core().ask(move |index| index.document(account, &name)).await
+    }
+
+    async fn documents(
+        &self,
+        account: AccountId,
+        prefix: &str,
+    ) -> Result<Vec<(DocumentName, Bytes)>, StoreError> {
+        self.core().caught_up().await?;
+        let prefix = prefix.to_owned();
+        self.core().ask(move |index| index.documents(account, &prefix)).await
+    }
+
+    async fn changes_since(&self, account: AccountId, change: u64) -> Result<Changes, StoreError> {
+        self.core().caught_up().await?;
+        let question = move |index: &mut index::Index| {
+            index.begin_reading()?;
+            let changes = index.changes_since(account, change);
+            index.end_reading()?;
+            changes
+        };
+        self.core().ask(question).await
+    }
+
+    fn subscribe(&self) -> broadcast::Receiver<AccountId> {
+        self.core().notices.subscribe()
     }
 
     async fn queue(&self) -> Result<Vec<QueueEntry>, StoreError> {
@@ -308,9 +392,11 @@ impl Store for EmbeddedStore {
         self.core().ask(question).await
     }
 
-    async fn change_queue(&self, changes: Vec<(QueueId, QueueChange)>) -> Result<(), StoreError> {
+    async fn change_queue(&self, mut changes: Vec<(QueueId, QueueChange)>) -> Result<(), StoreError> {
         check_changes(&changes)?;
-        let effect = Effect::Queue(changed_maildrops(&changes));
+        let late = changes.iter_mut().filter_map(|(_, change)| change.delivery_mut());
+        late.for_each(|delivery| self.core().settle_folder(delivery));
+        let effect = Effect::Queue(changed_maildrops(&changes), needed_folders(&[], &changes));
         self.write(Fact::QueueChanged(changes), effect).await
     }
 

@@ -10,14 +10,17 @@ use super::replay::{Damage, Replay};
 use super::volume::{Volumes, new_header, reserve};
 use super::{Settings, applier::Applier};
 use crate::directory_state::Directory;
+use crate::folder::OwnFolders;
 use crate::id::QueueIdSource;
+use crate::limits::SUBSCRIPTION_ACCOUNTS_MAX;
 use crate::{AccountId, Now, QueueId, StoreError, Usage};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use tokio::sync::broadcast;
 
 /// What was found and done when the store was opened.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -89,6 +92,8 @@ pub(super) fn open(dir: &Path, settings: Settings, now: Now) -> Result<Opened, S
         queue_ids: QueueIdSource::after(QueueId(mark.last_queue_id)),
         account_ids: AtomicU64::new(mark.last_account_id),
         directory: RwLock::new(up.directory),
+        folders: Mutex::new(up.folders),
+        notices: broadcast::Sender::new(SUBSCRIPTION_ACCOUNTS_MAX),
         usage: Mutex::new(UsageTable::new(up.usages)),
         leases: Arc::new(Leases::default()),
         log: Log::default(),
@@ -157,6 +162,7 @@ struct Up {
     /// The end of the newest volume's good part.
     tail_offset: u64,
     directory: Directory,
+    folders: HashMap<AccountId, OwnFolders>,
     usages: Vec<(AccountId, Usage)>,
 }
 
@@ -191,6 +197,7 @@ fn bring_up(
     let new_path = beside(path, ".new");
     let mut index = Index::create(&new_path, store_id)?;
     let tail_offset = replay(volumes, store_id, &mut index, list, opening)?;
+    index.forget_all_removed()?;
     index.checkpoint_whole()?;
     drop(index);
     remove_files(path)?;
@@ -223,8 +230,8 @@ fn use_index(
 
 fn finish(mut index: Index, tail_offset: u64, list: &[u64], opening: &mut Opening) -> Result<Up, IndexError> {
     tidy(&mut index, list, opening)?;
-    let (directory, usages) = (index.directory()?, index.usages()?);
-    Ok(Up { index, tail_offset, directory, usages })
+    let (directory, folders, usages) = (index.directory()?, index.folders()?, index.usages()?);
+    Ok(Up { index, tail_offset, directory, folders, usages })
 }
 
 fn replay(
@@ -277,6 +284,7 @@ pub(super) fn rebuild_open(core: &Core, index: &mut Index) -> Result<(), IndexEr
     let mut new = Index::create(&new_path, &core.store_id)?;
     let list = core.volumes.list()?;
     Replay::new(&core.volumes, &core.store_id, &mut new, Some(until)).sealed(&list)?;
+    new.forget_all_removed()?;
     new.checkpoint_whole()?;
     drop(new);
     let _gate = core.readers.gate.write().unwrap_or_else(PoisonError::into_inner);

@@ -3,7 +3,7 @@
 //! forgetting what was asked.
 
 use super::codec::{Decoder, Encoder, Malformed};
-use crate::{AccountId, Deadline, RecipientRequests, Release, Requests};
+use crate::{AccountId, Deadline, RecipientRequests, Release, Requests, TlsRequest};
 use posta_wire::Priority;
 
 /// Set in the octet before which nothing but 0 and 1 was written: tagged values follow.
@@ -17,6 +17,7 @@ const RELEASE_ASKED: u64 = 12;
 const DEADLINE_AT: u64 = 13;
 const DEADLINE_TERMS: u64 = 14;
 const PRIORITY: u64 = 15;
+const TLS: u64 = 16;
 
 const NOTIFY: u64 = 1;
 const ORIGINAL: u64 = 2;
@@ -60,7 +61,7 @@ const UNKNOWN: Malformed = Malformed("a request that is not known");
 
 /// Writes a flag together with what was asked for a message.
 pub(super) fn put_requests(to: &mut Encoder, flag: bool, requests: &Requests) {
-    let Requests { returned, envelope_id, release, deadline, priority } = requests;
+    let Requests { returned, envelope_id, tls, release, deadline, priority } = requests;
     let mut values = Tagged::new();
     values.extend(returned.map(|returned| (RETURNED, returned.to_string())));
     values.extend(envelope_id.as_ref().map(|id| (ENVELOPE_ID, id.to_string())));
@@ -76,6 +77,7 @@ pub(super) fn put_requests(to: &mut Encoder, flag: bool, requests: &Requests) {
     if *priority != Priority::default() {
         values.push((PRIORITY, priority.to_string()));
     }
+    values.extend((*tls != TlsRequest::None).then(|| (TLS, tls.to_string())));
     put_tagged(to, flag, &values);
 }
 
@@ -88,6 +90,7 @@ pub(super) fn requests(from: &mut Decoder<'_>) -> Result<(bool, Requests), Malfo
         match tag {
             RETURNED => requests.returned = Some(parsed(value)?),
             ENVELOPE_ID => requests.envelope_id = Some(parsed(value)?),
+            TLS => requests.tls = parsed(value)?,
             RELEASE_AT => release_at = Some(parsed(value)?),
             RELEASE_BY => release_by = Some(AccountId(parsed(value)?)),
             RELEASE_ASKED => release_asked = Some(parsed(value)?),
@@ -154,6 +157,7 @@ mod tests {
         let asked = Requests {
             returned: Some(posta_wire::ReturnedPart::Full),
             envelope_id: Some("QQ+20314159".parse().unwrap()),
+            tls: TlsRequest::Required,
             release: Some(Release {
                 at: "2027-01-01T00:00:00.123456789Z".parse().unwrap(),
                 by: Some(AccountId(7)),

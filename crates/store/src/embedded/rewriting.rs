@@ -15,6 +15,7 @@ use super::fact::{Fact, Kept, Piece};
 use super::index::{ContentRow, VolumeRow};
 use super::log::{Draft, Effect, LogWriter};
 use super::record::TRAILER_OCTETS;
+use super::restating::Named;
 use super::volume::{Record, Walk};
 use crate::{AccountId, DirectoryChange, QueueChange, QueueId, StoreError};
 use bytes::Bytes;
@@ -48,10 +49,10 @@ impl Candidates {
 
 /// A volume being rewritten.
 pub(super) struct Rewriting {
-    volume: u64,
+    pub(super) volume: u64,
     offset: u64,
     /// Volumes older than this one are left.
-    has_older: bool,
+    pub(super) has_older: bool,
     /// Moved already; the index knows only after the step.
     moved: HashSet<QueueId>,
 }
@@ -71,13 +72,13 @@ pub(super) enum Step {
 
 /// What a step has gathered.
 #[derive(Default)]
-struct Gathered {
+pub(super) struct Gathered {
     drafts: Vec<Draft>,
     octets: usize,
 }
 
 impl Gathered {
-    fn add(&mut self, fact: &Fact, content: Bytes) {
+    pub(super) fn add(&mut self, fact: &Fact, content: Bytes) {
         let draft = Draft::of(fact, content, Effect::None);
         self.octets += draft.meta.len() + draft.content.len();
         self.drafts.push(draft);
@@ -224,6 +225,12 @@ impl LogWriter {
             }
             Fact::QueueChanged(changes) => self.restate_changes(changes, rewriting, gathered),
             Fact::Placed { id, place } => self.restate_place(place.account, id, gathered),
+            Fact::MailboxChanged { account, changes } => {
+                self.restate_mailbox(account, Named::by(&changes), rewriting, gathered)
+            }
+            Fact::MailboxState { account, state } => {
+                self.restate_mailbox(account, Named::of(&state), rewriting, gathered)
+            }
             Fact::QueueState(state) => self.restate_queue(vec![state.id], rewriting, gathered),
             Fact::QueueGone(ids) => self.restate_queue(ids, rewriting, gathered),
             Fact::Directory(change) => self.restate_directory(change, gathered),

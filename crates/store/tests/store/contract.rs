@@ -166,7 +166,7 @@ async fn a_message_is_in_every_maildrop_it_was_delivered_to(store: &dyn Store) {
     let bob = add_account(store, "bob@north.example").await;
     let ann = add_account(store, "ann@north.example").await;
     let mut first = acceptance(&[bob], &[]);
-    first.deliveries.push(LocalDelivery { account: ann, prefix: Bytes::from_static(b"Return-Path: <>\r\n") });
+    first.deliveries.push(LocalDelivery::to_inbox(ann, Bytes::from_static(b"Return-Path: <>\r\n")));
     let (id, entry) = accept(store, &letter(1, 100), first).await.unwrap();
     assert_eq!(entry, None);
     let (second, _) = accept(store, &letter(2, 300), acceptance(&[bob], &[])).await.unwrap();

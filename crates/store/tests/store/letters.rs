@@ -76,7 +76,7 @@ pub(crate) fn prefix() -> Bytes {
 
 /// An acceptance for these maildrops and these mailboxes elsewhere.
 pub(crate) fn acceptance(accounts: &[AccountId], remote: &[&str]) -> Acceptance {
-    let delivery = |account: &AccountId| LocalDelivery { account: *account, prefix: prefix() };
+    let delivery = |account: &AccountId| LocalDelivery::to_inbox(*account, prefix());
     let recipient = |text: &&str| RemoteRecipient {
         mailbox: mailbox(text),
         maildrop: None,

@@ -200,7 +200,7 @@ impl Doer<'_> {
     }
 
     fn late(&self, account: usize, number: i64) -> QueueChange {
-        let delivery = LocalDelivery { account: self.accounts[account], prefix: prefix() };
+        let delivery = LocalDelivery::to_inbox(self.accounts[account], prefix());
         QueueChange::Delivered { mailbox: waiting_mailbox(account), delivery, at: at(number) }
     }
 
@@ -274,7 +274,11 @@ async fn answers(store: &dyn Store, messages: &[QueueId], accounts: &[AccountId]
         for message in store.maildrop(*account).await.unwrap().messages {
             let octets = read_all(store, &message.content, 65_536).await.unwrap();
             let number = numbers[&message.content.id];
-            found.push((number, MaildropMessage { content: plain(message.content), ..message }, octets));
+            found.push((
+                number,
+                MaildropMessage { content: plain(message.content), changed: 0, ..message },
+                octets,
+            ));
         }
         maildrops.push((found, store.usage(*account).await.unwrap()));
     }

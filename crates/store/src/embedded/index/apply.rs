@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use posta_address::{Host, Mailbox};
 use posta_journal::Fate;
 use rusqlite::{OptionalExtension, params};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What a transaction has changed in sums that are written once at its end.
 #[derive(Debug, Default)]
@@ -25,13 +25,23 @@ pub(in crate::embedded) struct Changes {
     pub(in crate::embedded) usage_late: HashMap<AccountId, (u64, u64)>,
     /// Messages and octets that left maildrops.
     pub(in crate::embedded) usage_removed: HashMap<AccountId, (u64, u64)>,
+    /// Whose folders, marks or documents changed.
+    pub(in crate::embedded) filed: HashSet<AccountId>,
+}
+
+impl Changes {
+    /// Whoever has anything to look at.
+    pub(in crate::embedded) fn accounts(&self) -> HashSet<AccountId> {
+        let moved = self.usage_added.keys().chain(self.usage_removed.keys());
+        moved.chain(&self.filed).copied().collect()
+    }
 }
 
 #[derive(Debug, Default)]
-struct VolumeChange {
-    live: i64,
-    passing: i64,
-    standing: i64,
+pub(super) struct VolumeChange {
+    pub(super) live: i64,
+    pub(super) passing: i64,
+    pub(super) standing: i64,
 }
 
 /// Where a content lies.
@@ -139,9 +149,13 @@ impl Index {
             Fact::Chunk { id } => self.chunk(record, id)?,
             Fact::Removed { account, messages } => {
                 self.volume_change(volume).passing += octets as i64;
+                let mut removed = Vec::new();
                 for id in messages {
-                    self.remove_place(account, id)?;
+                    if self.remove_place(account, id)? {
+                        removed.push(id);
+                    }
                 }
+                self.remember_removed(account, &removed)?;
             }
             Fact::QueueChanged(changes) => {
                 self.volume_change(volume).passing += octets as i64;
@@ -172,6 +186,8 @@ impl Index {
                 // Without the content a later record has all.
                 self.place_late(id, &place)?;
             }
+            Fact::MailboxChanged { account, changes } => self.change_mailbox(record, account, &changes)?,
+            Fact::MailboxState { account, state } => self.state_mailbox(record, account, &state)?,
             Fact::VolumeDrained { volume, tally, volumes } => {
                 self.mark.tally = tally;
                 self.set_volumes(&volumes)?;
@@ -198,7 +214,7 @@ impl Index {
         Ok(())
     }
 
-    fn volume_change(&mut self, number: u64) -> &mut VolumeChange {
+    pub(super) fn volume_change(&mut self, number: u64) -> &mut VolumeChange {
         self.changes.volumes.entry(number).or_default()
     }
 
@@ -214,11 +230,7 @@ impl Index {
             self.discard(&lie)?;
         }
         for delivery in &acceptance.deliveries {
-            let place = Place {
-                account: delivery.account,
-                prefix: delivery.prefix.clone(),
-                received_at: acceptance.accepted_at,
-            };
+            let place = Place::of(delivery, acceptance.accepted_at);
             self.put_place(id, size_octets, &place)?;
         }
         if !acceptance.remote.is_empty() {
@@ -347,34 +359,27 @@ impl Index {
     }
 
     fn put_place(&mut self, id: QueueId, size_octets: u64, place: &Place) -> Result<(), IndexError> {
-        let mut statement =
-            self.connection.prepare_cached("INSERT OR REPLACE INTO maildrop VALUES (?1, ?2, ?3, ?4)")?;
-        statement.execute(params![
-            place.account.0 as i64,
-            id.0 as i64,
-            encode_time(place.received_at).as_ref(),
-            place.prefix.as_ref()
-        ])?;
-        drop(statement);
+        self.insert_place(id, place)?;
         let added = self.changes.usage_added.entry(place.account).or_default();
         added.0 += 1;
         added.1 += size_octets + place.prefix.len() as u64;
         Ok(())
     }
 
-    fn remove_place(&mut self, account: AccountId, id: QueueId) -> Result<(), IndexError> {
+    /// Whether it was there.
+    fn remove_place(&mut self, account: AccountId, id: QueueId) -> Result<bool, IndexError> {
         let mut statement = self
             .connection
             .prepare_cached("DELETE FROM maildrop WHERE account = ?1 AND id = ?2 RETURNING length(prefix)")?;
         let prefix_octets: Option<i64> =
             statement.query_row(params![account.0 as i64, id.0 as i64], |row| row.get(0)).optional()?;
         drop(statement);
-        let Some(prefix_octets) = prefix_octets else { return Ok(()) };
+        let Some(prefix_octets) = prefix_octets else { return Ok(false) };
         let size = self.release(id)?;
         let removed = self.changes.usage_removed.entry(account).or_default();
         removed.0 += 1;
         removed.1 += size + prefix_octets as u64;
-        Ok(())
+        Ok(true)
     }
 
     /// One use of a content less; with the last the content goes. Returns its size.
@@ -429,7 +434,9 @@ impl Index {
         let lie = Lie::of(record, id, size_octets, &pieces);
         self.put_content(&lie, places.len() + usize::from(queue.is_some()))?;
         for place in &places {
-            if !self.has_place(place.account, id)? {
+            if self.has_place(place.account, id)? {
+                self.state_marks(place.account, id, &place.marks)?;
+            } else {
                 self.put_place(id, size_octets, place)?;
             }
         }
@@ -570,8 +577,7 @@ impl Index {
         if is_gone {
             self.mark.tally.settle(Fate::Discarded);
         } else {
-            let LocalDelivery { account, prefix } = delivery;
-            self.place_late(id, &Place { account, prefix, received_at: at })?;
+            self.place_late(id, &Place::of(&delivery, at))?;
             self.mark.tally.settle(Fate::Delivered);
         }
         self.remove_entry_if_settled(id)
@@ -580,7 +586,7 @@ impl Index {
     /// Puts a content that is there into one more maildrop.
     fn place_late(&mut self, id: QueueId, place: &Place) -> Result<(), IndexError> {
         if self.has_place(place.account, id)? {
-            return Ok(());
+            return self.state_marks(place.account, id, &place.marks);
         }
         let size: Option<i64> = self
             .connection
@@ -666,6 +672,7 @@ impl Index {
         for message in messages {
             self.remove_place(id, QueueId(message as u64))?;
         }
+        self.remove_filing(id)?;
         self.connection.execute("DELETE FROM account WHERE id = ?1", [id.0 as i64])?;
         self.connection.execute("INSERT OR IGNORE INTO removed_account VALUES (?1)", [id.0 as i64])?;
         Ok(())

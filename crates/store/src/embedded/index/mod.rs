@@ -5,6 +5,7 @@
 //! the disk (`synchronous=NORMAL`): what is lost in it is in the volumes.
 
 mod apply;
+mod filing;
 mod query;
 
 pub(super) use apply::Changes;
@@ -16,7 +17,7 @@ use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
 
 /// Another number means another schema: the index is then made anew.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 
 const SCHEMA: &str = "
     CREATE TABLE store (id BLOB NOT NULL);
@@ -30,7 +31,19 @@ const SCHEMA: &str = "
         size INTEGER NOT NULL, record INTEGER NOT NULL, uses INTEGER NOT NULL, pieces BLOB);
     CREATE TABLE maildrop (
         account INTEGER NOT NULL, id INTEGER NOT NULL, received_at BLOB NOT NULL, prefix BLOB NOT NULL,
-        PRIMARY KEY (account, id)) WITHOUT ROWID;
+        folder INTEGER NOT NULL, flags INTEGER NOT NULL, labels BLOB, delivered INTEGER NOT NULL,
+        changed INTEGER NOT NULL, PRIMARY KEY (account, id)) WITHOUT ROWID;
+    CREATE INDEX maildrop_changed ON maildrop (account, changed) WHERE changed > 0;
+    CREATE INDEX maildrop_filed ON maildrop (account, folder) WHERE folder > 0;
+    CREATE TABLE removed (
+        account INTEGER NOT NULL, change INTEGER NOT NULL, ids BLOB NOT NULL,
+        PRIMARY KEY (account, change)) WITHOUT ROWID;
+    CREATE TABLE forgotten (change INTEGER NOT NULL);
+    CREATE TABLE folder (
+        account INTEGER NOT NULL, id INTEGER NOT NULL, name TEXT, PRIMARY KEY (account, id)) WITHOUT ROWID;
+    CREATE TABLE document (
+        account INTEGER NOT NULL, name TEXT NOT NULL, octets BLOB NOT NULL, volume INTEGER NOT NULL,
+        PRIMARY KEY (account, name));
     CREATE TABLE usage (
         account INTEGER PRIMARY KEY, messages INTEGER NOT NULL, octets INTEGER NOT NULL);
     CREATE TABLE queue (
@@ -58,9 +71,11 @@ const SCHEMA: &str = "
 
 /// All tables with what makes a row of them comparable between two indexes, for `check`.
 /// Left out are those that depend on when something was tidied up.
-const COMPARED: [(&str, &str); 10] = [
+const COMPARED: [(&str, &str); 12] = [
     ("content", "id, volume, offset, size, record, uses, pieces"),
-    ("maildrop", "account, id, received_at, prefix"),
+    ("maildrop", "account, id, received_at, prefix, folder, flags, labels, max(delivered, changed)"),
+    ("folder", "account, id, name"),
+    ("document", "account, name, octets"),
     ("usage", "account, messages, octets"),
     ("queue", "id, accepted_at, held, envelope"),
     ("queue_recipient", "id, mailbox, position, state"),
@@ -130,6 +145,8 @@ pub(super) struct Index {
     connection: Connection,
     mark: Mark,
     changes: Changes,
+    /// Of what is remembered of removed messages, about.
+    removed_octets: u64,
 }
 
 impl Index {
@@ -144,9 +161,10 @@ impl Index {
         connection.execute_batch(SCHEMA)?;
         connection.execute("INSERT INTO store VALUES (?1)", [store_id])?;
         connection.execute("INSERT INTO mark VALUES (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)", [])?;
+        connection.execute("INSERT INTO forgotten VALUES (0)", [])?;
         connection.pragma_update(None, "user_version", SCHEMA_VERSION)?;
         connection.execute_batch("COMMIT")?;
-        Ok(Index { connection, mark: Mark::default(), changes: Changes::default() })
+        Ok(Index { connection, mark: Mark::default(), changes: Changes::default(), removed_octets: 0 })
     }
 
     /// Opens an existing one for reading and, by the one thread that applies, writing.
@@ -162,7 +180,8 @@ impl Index {
         if found != store_id {
             return Err(IndexError::Unfit("it belongs to another store"));
         }
-        let mut index = Index { connection, mark: Mark::default(), changes: Changes::default() };
+        let mut index =
+            Index { connection, mark: Mark::default(), changes: Changes::default(), removed_octets: 0 };
         index.mark = index.read_mark()?;
         Ok(index)
     }

@@ -3,11 +3,8 @@
 use super::apply::decode_time;
 use super::{COMPARED, Index, IndexError, Mark};
 use crate::directory_state::Directory;
-use crate::embedded::fact::{
-    Fact, Piece, Place, QueueState, decode_envelope, decode_pieces, decode_recipient,
-};
-use crate::{AccountId, ContentRef, DirectoryChange, MaildropMessage, QueueEntry, QueueId, Tally, Usage};
-use bytes::Bytes;
+use crate::embedded::fact::{Fact, Piece, QueueState, decode_envelope, decode_pieces, decode_recipient};
+use crate::{AccountId, ContentRef, DirectoryChange, QueueEntry, QueueId, Tally, Usage};
 use posta_address::{Domain, Mailbox};
 use rusqlite::{OptionalExtension, Row, params};
 
@@ -124,45 +121,6 @@ impl Index {
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
-    }
-
-    pub(in crate::embedded) fn maildrop(
-        &self,
-        account: AccountId,
-    ) -> Result<Vec<MaildropMessage>, IndexError> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT maildrop.id, received_at, prefix, volume, offset, size, pieces IS NOT NULL
-             FROM maildrop JOIN content ON content.id = maildrop.id WHERE account = ?1 ORDER BY maildrop.id",
-        )?;
-        let mut rows = statement.query([account.0 as i64])?;
-        let mut messages = Vec::new();
-        while let Some(row) = rows.next()? {
-            let in_pieces: bool = row.get(6)?;
-            let hint = if in_pieces { (0, 0) } else { (unsigned(row, 3)?, unsigned(row, 4)?) };
-            let id = QueueId(unsigned(row, 0)?);
-            messages.push(MaildropMessage {
-                content: ContentRef { id, size_octets: unsigned(row, 5)?, hint },
-                prefix: Bytes::copy_from_slice(row.get_ref(2)?.as_blob().unwrap_or_default()),
-                received_at: decode_time(row.get_ref(1)?.as_blob().unwrap_or_default())?,
-            });
-        }
-        Ok(messages)
-    }
-
-    /// The place of a content in one maildrop.
-    pub(in crate::embedded) fn place(
-        &self,
-        account: AccountId,
-        id: QueueId,
-    ) -> Result<Option<Place>, IndexError> {
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT received_at, prefix FROM maildrop WHERE account = ?1 AND id = ?2")?;
-        let mut rows = statement.query(params![account.0 as i64, id.0 as i64])?;
-        let Some(row) = rows.next()? else { return Ok(None) };
-        let received_at = decode_time(row.get_ref(0)?.as_blob().unwrap_or_default())?;
-        let prefix = Bytes::copy_from_slice(row.get_ref(1)?.as_blob().unwrap_or_default());
-        Ok(Some(Place { account, prefix, received_at }))
     }
 
     pub(in crate::embedded) fn queue_ids(&self) -> Result<Vec<QueueId>, IndexError> {
