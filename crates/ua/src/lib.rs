@@ -6,6 +6,7 @@
 mod account;
 mod compose;
 pub mod desk;
+mod desk_fields;
 mod dialogue;
 mod endpoint;
 mod error;
@@ -15,10 +16,12 @@ mod mailboxes;
 mod maildrop;
 pub mod media_type;
 mod outside;
+pub mod reader;
 mod reading;
 mod security;
 mod submit;
 pub mod terminal;
+pub mod watch;
 
 pub use account::{ACCOUNTS_FILE, Account, AccountError, Accounts};
 pub use compose::{Attachment, ComposeError, Draft, Letter};

@@ -29,8 +29,9 @@ const LAYERS: &[(&str, Kind, &[&str])] = &[
     ("store", Kind::Worldly, &["address", "wire", "journal"]),
     ("queue", Kind::Worldly, &["store", "dns", "smtp", "runtime", "message", "journal"]),
     ("server", Kind::Worldly, &["queue", "pop3"]),
-    ("ua", Kind::Worldly, &["message", "smtp", "pop3", "runtime"]),
-    ("cli", Kind::Worldly, &["server", "ua"]),
+    ("ua", Kind::Worldly, &["message", "smtp", "pop3", "runtime", "store"]),
+    ("web", Kind::Worldly, &["server", "ua"]),
+    ("cli", Kind::Worldly, &["web"]),
 ];
 
 /// Packages that bring the world in; a pure crate must not reach them by any path.
