@@ -80,6 +80,8 @@ fn pop3_settings(config: &Config) -> posta_pop3::server::Settings {
     let mut settings = posta_pop3::server::Settings::new(config.hostname.to_ascii());
     settings.idle = config.pop3.idle_timeout.0;
     settings.errors_max = config.pop3.errors_max;
+    settings.language = config.pop3.language.0;
+    settings.login_delay_secs = u32::try_from(config.pop3.login_delay.0.as_secs()).unwrap_or(u32::MAX);
     settings
 }
 
@@ -145,6 +147,10 @@ pub(crate) struct Host {
     pub(crate) passwords: Arc<Passwords>,
     /// What accounts have sent of late.
     pub(crate) allowances: Allowances,
+    /// When accounts last fetched mail.
+    pub(crate) logins: crate::logins::Logins,
+    /// What clients without UTF8 get.
+    pub(crate) surrogates: crate::surrogates::Surrogates,
     /// Makes up salts for names that don't exist.
     pub(crate) decoys: DecoyKey,
     /// Set once, right after it was made: the queue needs the host for its reports.

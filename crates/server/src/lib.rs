@@ -14,6 +14,7 @@ pub mod config;
 mod credentials;
 mod host;
 pub mod limits;
+mod logins;
 pub mod passwords;
 mod pop3;
 pub mod privileges;
@@ -21,6 +22,7 @@ pub mod reception;
 pub mod recipients;
 mod server;
 mod storage;
+mod surrogates;
 
 pub use host::TranscriptObserver;
 pub use server::{Running, Server, Sockets, StartError, World};

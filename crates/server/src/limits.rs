@@ -65,3 +65,18 @@ pub const STOP_POLL: Duration = Duration::from_millis(10);
 
 /// Operator's connections at once.
 pub const ADMIN_CONNECTIONS_MAX: usize = 16;
+
+/// Messages of which is remembered whether a client without UTF8 can read their header sections.
+pub const HEADERS_KNOWN_MAX: usize = 200_000;
+
+/// Octets of a header section that are looked at for that.
+pub const HEADER_OCTETS_MAX: usize = 64 * 1024;
+
+/// Octets of a message whose parts' header sections are rewritten as well; it is in memory meanwhile.
+pub const SURROGATE_OCTETS_MAX: u64 = 2 << 20;
+
+/// Messages rewritten at the same time.
+pub const SURROGATES_AT_ONCE_MAX: usize = 4;
+
+/// Accounts whose last login is remembered for LOGIN-DELAY.
+pub const LOGINS_REMEMBERED_MAX: usize = 100_000;

@@ -6,6 +6,7 @@ use crate::{
     credentials::{Channel, Failed, Login, Service as Wanted, printable},
     host::{Host, Policy},
     limits::CONTENT_READ_OCTETS,
+    surrogates::Surrogate,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -17,12 +18,12 @@ use posta_pop3::{
 };
 use posta_runtime::{Admission, Handler, Refusal, Service, drive};
 use posta_smtp::server::Authentication;
-use posta_store::{Account, AccountId, MaildropSnapshot, QueueId};
+use posta_store::{Account, AccountId, MaildropMessage, MaildropSnapshot, QueueId, StoreError};
 use posta_wire::{
     Secret, TlsFacts,
-    sasl::{Mechanism, server::Failure},
+    sasl::{Mechanism, prepare, server::Failure},
 };
-use std::{net::SocketAddr, sync::Arc};
+use std::{collections::HashSet, net::SocketAddr, sync::Arc};
 use tokio::net::TcpStream;
 
 /// Takes POP3 connections.
@@ -96,6 +97,8 @@ struct Pop3Session<'a> {
     /// Boxed: a session that is not logged in has none.
     maildrop: Option<Box<Maildrop>>,
     login: Box<Login>,
+    /// The client reads UTF-8 in header sections (RFC 6856 §2.1).
+    utf8: bool,
     retrieved: u32,
     end: &'static str,
 }
@@ -104,6 +107,10 @@ struct Maildrop {
     account: AccountId,
     address: Mailbox,
     snapshot: MaildropSnapshot,
+    /// Messages that the client could not read as they are.
+    surrogates: HashSet<usize>,
+    /// The one that is being sent.
+    surrogate: Option<(usize, Surrogate)>,
 }
 
 impl<'a> Pop3Session<'a> {
@@ -116,6 +123,7 @@ impl<'a> Pop3Session<'a> {
             peer,
             tls: None,
             login: Box::default(),
+            utf8: false,
             maildrop: None,
             retrieved: 0,
             end: "peer closed",
@@ -147,7 +155,11 @@ impl<'a> Pop3Session<'a> {
     }
 
     async fn login(&mut self, user: &str, password: &Secret) -> Answer {
-        match self.host.check_password(user, password, Wanted::Pop3).await {
+        // RFC 6856 §2.2: prepared as in SASL.
+        let Ok(name) = prepare::name(user) else {
+            return self.wrong(user, "pass", "no name can be like that").await;
+        };
+        match self.host.check_password(&name, password, Wanted::Pop3).await {
             Ok(account) => self.open(user, "pass", Some(account)).await,
             Err(Failed::Wrong(reason)) => self.wrong(user, "pass", reason).await,
             Err(Failed::Unavailable(reason)) => self.cannot_look(user, &reason),
@@ -183,7 +195,10 @@ impl<'a> Pop3Session<'a> {
     }
 
     async fn apop(&mut self, user: &str, timestamp: &str, digest: &[u8; 16]) -> Answer {
-        let account = match self.host.find_account(user).await {
+        let Ok(name) = prepare::name(user) else {
+            return self.wrong(user, "apop", "no name can be like that").await;
+        };
+        let account = match self.host.find_account(&name).await {
             Ok(account) => account,
             Err(error) => return self.cannot_look(user, &error),
         };
@@ -200,18 +215,39 @@ impl<'a> Pop3Session<'a> {
         let Some(account) = account.filter(|account| account.enabled) else {
             return self.wrong(user, stage, "account disabled").await;
         };
-        let snapshot = match self.host.store.maildrop(account.id).await {
-            Ok(snapshot) => snapshot,
-            Err(error) => return self.cannot_look(user, &error),
-        };
-        let entries = snapshot.messages.iter().map(|message| MessageEntry {
-            size_octets: message.prefix.len() as u64 + message.content.size_octets,
-            unique_id: message.content.id.to_string(),
-        });
-        let entries = entries.collect();
-        let maildrop = Maildrop { account: account.id, address: account.address, snapshot };
+        let delay = self.policy.config.pop3.login_delay.0;
+        if let Err(wait) = self.host.logins.admit(account.id, delay, self.host.clock.now()) {
+            self.note_refused(stage, "-ERR [LOGIN-DELAY]", format!("too soon ({})", account.address));
+            return Answer::Login(Err(LoginFailure::TooSoon { wait_secs: wait.as_secs().max(1) }));
+        }
+        match Box::pin(self.look_into(account)).await {
+            Ok(entries) => Answer::Login(Ok(entries)),
+            Err(error @ StoreError::Damaged(_)) => {
+                self.note_refused("pass", "-ERR [SYS/PERM]", format!("{error} ({})", printable(user)));
+                Answer::Login(Err(LoginFailure::Permanent))
+            }
+            Err(error) => self.cannot_look(user, &error),
+        }
+    }
+
+    async fn look_into(&mut self, account: Account) -> Result<Vec<MessageEntry>, StoreError> {
+        let snapshot = self.host.store.maildrop(account.id).await?;
+        let mut entries = Vec::with_capacity(snapshot.messages.len());
+        let mut surrogates = HashSet::new();
+        for (index, message) in snapshot.messages.iter().enumerate() {
+            let mut size_octets = message.prefix.len() as u64 + message.content.size_octets;
+            if !self.utf8
+                && let Some(octets) = self.host.surrogates.size(&*self.host.store, message).await?
+            {
+                size_octets = octets;
+                surrogates.insert(index);
+            }
+            entries.push(MessageEntry { size_octets, unique_id: message.content.id.to_string() });
+        }
+        let (account, address) = (account.id, account.address);
+        let maildrop = Maildrop { account, address, snapshot, surrogates, surrogate: None };
         self.maildrop = Some(Box::new(maildrop));
-        Answer::Login(Ok(entries))
+        Ok(entries)
     }
 
     /// Every failure is slow, counted, and noted; what exactly was wrong the peer does not hear.
@@ -239,26 +275,58 @@ impl<'a> Pop3Session<'a> {
         });
     }
 
-    /// The next piece: the prefix first, then the content as it lies in the store.
-    async fn content(&self, index: usize, offset: u64) -> Option<Bytes> {
-        let message = self.maildrop.as_ref()?.snapshot.messages.get(index)?;
+    /// The next piece: the prefix first, then the content as it lies in the store; or of the surrogate.
+    async fn content(&mut self, index: usize, offset: u64) -> Result<Bytes, Unreadable> {
+        let maildrop = self.maildrop.as_ref().ok_or(Unreadable::Temporary)?;
+        if maildrop.surrogates.contains(&index) {
+            return Box::pin(self.surrogate(index, offset)).await;
+        }
+        self.original(index, offset).await
+    }
+
+    async fn original(&self, index: usize, offset: u64) -> Result<Bytes, Unreadable> {
+        let maildrop = self.maildrop.as_ref().ok_or(Unreadable::Temporary)?;
+        let message = maildrop.snapshot.messages.get(index).ok_or(Unreadable::Temporary)?;
         let prefix_octets = message.prefix.len() as u64;
         if offset < prefix_octets {
-            return Some(message.prefix.slice(offset as usize..));
+            return Ok(message.prefix.slice(offset as usize..));
         }
         let offset = offset - prefix_octets;
         if offset >= message.content.size_octets {
-            return Some(Bytes::new());
+            return Ok(Bytes::new());
         }
         match self.host.store.read(&message.content, offset, CONTENT_READ_OCTETS).await {
             // Less than there should be is damage, not the end.
-            Ok(octets) if octets.is_empty() => None,
-            Ok(octets) => Some(octets),
-            Err(error) => {
-                tracing::error!(id = %message.content.id, %error, "reading a message");
-                None
-            }
+            Ok(octets) if octets.is_empty() => Err(Unreadable::Permanent),
+            Ok(octets) => Ok(octets),
+            Err(error) => Err(unreadable(message, &error)),
         }
+    }
+
+    async fn surrogate(&mut self, index: usize, offset: u64) -> Result<Bytes, Unreadable> {
+        let maildrop = self.maildrop.as_mut().ok_or(Unreadable::Temporary)?;
+        let message = maildrop.snapshot.messages.get(index).ok_or(Unreadable::Temporary)?;
+        let made = match maildrop.surrogate.take() {
+            Some((of, made)) if of == index => Some(made),
+            _ => self
+                .host
+                .surrogates
+                .make(&*self.host.store, message)
+                .await
+                .map_err(|error| unreadable(message, &error))?,
+        };
+        // It was made before, from the same octets.
+        let made = made.ok_or(Unreadable::Temporary)?;
+        let head_octets = made.head.len() as u64;
+        if offset >= head_octets {
+            let at = made.rest_from + (offset - head_octets);
+            maildrop.surrogate = Some((index, made));
+            return self.original(index, at).await;
+        }
+        let from = offset as usize;
+        let piece = made.head.slice(from..made.head.len().min(from + CONTENT_READ_OCTETS));
+        maildrop.surrogate = Some((index, made));
+        Ok(piece)
     }
 
     /// The UPDATE state (RFC 1939 §6): removed durably, or not at all.
@@ -291,6 +359,14 @@ impl<'a> Pop3Session<'a> {
     }
 }
 
+fn unreadable(message: &MaildropMessage, error: &StoreError) -> Unreadable {
+    tracing::error!(id = %message.content.id, %error, "reading a message");
+    match error {
+        StoreError::Damaged(_) => Unreadable::Permanent,
+        _ => Unreadable::Temporary,
+    }
+}
+
 #[async_trait]
 impl Handler<Session> for Pop3Session<'_> {
     async fn answer(&mut self, question: Question) -> Answer {
@@ -310,9 +386,7 @@ impl Handler<Session> for Pop3Session<'_> {
                 self.open(&name, "auth", account).await
             }
             Question::AuthenticationFailed(failure) => self.authentication_failed(failure).await,
-            Question::Content { index, offset } => {
-                Answer::Content(self.content(index, offset).await.ok_or(Unreadable::Temporary))
-            }
+            Question::Content { index, offset } => Answer::Content(self.content(index, offset).await),
             Question::Update { deleted } => Answer::Updated(self.update(&deleted).await),
         }
     }
@@ -321,6 +395,9 @@ impl Handler<Session> for Pop3Session<'_> {
         match event {
             Event::Retrieved { index } => {
                 self.retrieved += 1;
+                if let Some(maildrop) = &mut self.maildrop {
+                    maildrop.surrogate = None;
+                }
                 if let Some(maildrop) = &self.maildrop
                     && let Some(message) = maildrop.snapshot.messages.get(index)
                 {
@@ -328,7 +405,7 @@ impl Handler<Session> for Pop3Session<'_> {
                 }
             }
             Event::Secured(facts) => self.tls = Some(facts),
-            Event::Utf8 => {}
+            Event::Utf8 => self.utf8 = true,
             Event::Ended { reason } => self.end = reason,
         }
     }

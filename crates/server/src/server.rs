@@ -177,6 +177,8 @@ impl Server {
             peers: Peers::new(peer_limits(&config)),
             passwords: Passwords::new(config.limits.password_checks, &*world.entropy),
             allowances: crate::allowances::Allowances::default(),
+            logins: crate::logins::Logins::default(),
+            surrogates: crate::surrogates::Surrogates::default(),
             decoys,
             queue: OnceLock::new(),
             transcripts: world.transcripts.clone(),

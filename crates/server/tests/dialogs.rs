@@ -16,6 +16,7 @@
 //! pause                            lets the server have what was sent, by itself
 //! hang up                          the client goes
 //! closed                           the server closes
+//! reconnect                        the client comes again
 //! shutdown                         the server begins to stop
 //! maildrop ADDRESS: N              how many messages more than at the start (or less: -1); of the last one:
 //!   return-path PATH               its Return-Path
@@ -146,10 +147,17 @@ struct Player {
     /// Messages in each maildrop at the start.
     before: HashMap<String, usize>,
     stream: Option<BufReader<TcpStream>>,
+    address: std::net::SocketAddr,
     /// What a pipeline has gathered.
     gathered: Option<Vec<u8>>,
     /// The last message of the maildrop named last: trace fields, then the rest.
     message: Option<Message>,
+}
+
+async fn connect(address: std::net::SocketAddr) -> Played<BufReader<TcpStream>> {
+    let stream = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
+    stream.set_nodelay(true).map_err(|error| error.to_string())?;
+    Ok(BufReader::new(stream))
 }
 
 struct Message {
@@ -169,10 +177,8 @@ impl Player {
             let snapshot = store.maildrop(account.id).await.map_err(|error| error.to_string())?;
             before.insert(account.address.to_string(), snapshot.messages.len());
         }
-        let stream = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
-        stream.set_nodelay(true).map_err(|error| error.to_string())?;
-        let stream = Some(BufReader::new(stream));
-        Ok(Player { server: Some(server), store, before, stream, gathered: None, message: None })
+        let stream = Some(connect(address).await?);
+        Ok(Player { server: Some(server), store, before, stream, address, gathered: None, message: None })
     }
 
     async fn run(&mut self, script: &[(usize, &str)]) -> Played {
@@ -238,12 +244,9 @@ impl Player {
                 Ok(())
             }
             "pause" => self.pause().await,
-            "hang" => {
-                self.flush().await?;
-                self.stream = None;
-                Ok(())
-            }
+            "hang" => self.hang_up().await,
             "closed" => self.expect_end().await,
+            "reconnect" => self.reconnect().await,
             "shutdown" => self.shutdown().await,
             "maildrop" => self.open_maildrop(rest).await,
             "return-path" => {
@@ -283,6 +286,17 @@ impl Player {
         }
         let stream = self.stream.as_mut().ok_or("hung up")?;
         stream.write_all(octets).await.map_err(|error| error.to_string())
+    }
+
+    async fn hang_up(&mut self) -> Played {
+        self.flush().await?;
+        self.stream = None;
+        Ok(())
+    }
+
+    async fn reconnect(&mut self) -> Played {
+        self.stream = Some(connect(self.address).await?);
+        Ok(())
     }
 
     async fn flush(&mut self) -> Played {

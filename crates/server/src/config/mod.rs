@@ -11,4 +11,4 @@ pub use settings::{
     Auth, CertificateFiles, Config, Delivery, DeliveryTls, Dns, Journal, Leniency, Limits, Listener, Pop3,
     Protocol, Relay, Setting, Smtp, Submission, Tls, TlsLevel, VerifyPolicy,
 };
-pub use value::{Network, Octets, Period, Route};
+pub use value::{Network, Octets, Period, ReplyLanguage, Route};

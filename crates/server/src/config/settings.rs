@@ -1,7 +1,7 @@
 //! All settings, each described and given its default once: the reader, the sample and the manual come
 //! from here.
 
-use super::{Network, Octets, Period, Route};
+use super::{Network, Octets, Period, ReplyLanguage, Route};
 use posta_address::{Domain, Mailbox};
 use posta_wire::Secret;
 use serde::Deserialize;
@@ -43,7 +43,18 @@ macro_rules! to_toml_bare {
         }
     )*};
 }
-to_toml_quoted!(String, Octets, Period, Network, Route, SocketAddr, VerifyPolicy, Leniency, TlsLevel);
+to_toml_quoted!(
+    String,
+    Octets,
+    Period,
+    Network,
+    Route,
+    SocketAddr,
+    VerifyPolicy,
+    Leniency,
+    TlsLevel,
+    ReplyLanguage
+);
 impl ToToml for PathBuf {
     fn to_toml(&self) -> Option<String> {
         Some(format!("{:?}", self.display().to_string()))
@@ -201,6 +212,11 @@ section! {
         apop: bool = true,
         /// Commands that fail before a session is ended.
         errors_max: u32 = 20,
+        /// How long an account waits between two logins (RFC 2449 §6.5); "0s" lets it come at once.
+        login_delay: Period = Period::secs(0),
+        /// The language that clients get who leave the choice to us (RFC 6856 §3.2, `LANG *`): "en", "de",
+        /// "fr", "it" or "es".
+        language: ReplyLanguage = ReplyLanguage::default(),
     }
 }
 

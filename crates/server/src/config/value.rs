@@ -246,6 +246,33 @@ impl<'de> Deserialize<'de> for Route {
     }
 }
 
+/// The language of POP3's replies, by its tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ReplyLanguage(pub posta_pop3::Language);
+
+impl FromStr for ReplyLanguage {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let all = posta_pop3::Language::ALL;
+        all.into_iter().find(|language| language.tag() == text).map(ReplyLanguage).ok_or_else(|| {
+            let tags = all.map(|language| format!("\"{}\"", language.tag()));
+            format!("`{text}` is no language of ours; expected one of {}", tags.join(", "))
+        })
+    }
+}
+
+impl fmt::Display for ReplyLanguage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.tag())
+    }
+}
+
+impl<'de> Deserialize<'de> for ReplyLanguage {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

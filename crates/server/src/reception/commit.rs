@@ -144,11 +144,15 @@ pub(crate) async fn commit(host: &Host, arrived: Arrived<'_>) -> Result<QueueId,
         let changes = std::mem::take(&mut changes);
         let acceptance = acceptance(host, transaction, envelope, discarded, changes);
         let journal = Entry::new(transaction, &acceptance, first.is_none());
+        let is_plain = !content.has_8bit_headers && acceptance.envelope.reverse_path.is_ascii();
         let queued = accept(writer, acceptance).await?;
         if screen::concerns_anybody(host, transaction) {
             // Rare: boxed, for a session's future to stay small.
             let (path, octets) = (journal.reverse_path.clone(), journal.size_octets);
             Box::pin(screen::announce(host, transaction, id, path, octets)).await;
+        }
+        if is_plain {
+            host.surrogates.note_plain(id);
         }
         journal.note(host, id, &origin);
         if let Some(entry) = queued {
