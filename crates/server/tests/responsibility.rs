@@ -104,7 +104,11 @@ impl Store for Gated {
     async fn new_folder_id(&self, account: AccountId) -> Result<FolderId, StoreError> {
         self.inner.new_folder_id(account).await
     }
-    async fn change_mailbox(&self, account: AccountId, changes: Vec<MailboxChange>) -> Result<(), StoreError> {
+    async fn change_mailbox(
+        &self,
+        account: AccountId,
+        changes: Vec<MailboxChange>,
+    ) -> Result<(), StoreError> {
         self.inner.change_mailbox(account, changes).await
     }
     async fn document(&self, account: AccountId, name: &DocumentName) -> Result<Option<Bytes>, StoreError> {
