@@ -88,6 +88,22 @@ impl Job {
         &self.dispatch.destination
     }
 
+    pub(crate) fn shared_entry(&self) -> Arc<QueueEntry> {
+        self.entry.clone()
+    }
+
+    /// Those without an outcome; they get one by [`Self::conclude_here`].
+    pub(crate) fn take_pending(&self) -> Vec<Mailbox> {
+        self.pending.iter().map(|pending| pending.mailbox.clone()).collect()
+    }
+
+    /// All recipients have their outcome, without any host's having been asked.
+    pub(crate) async fn conclude_here(mut self, concluded: Vec<Concluded>) {
+        self.pending.clear();
+        self.settle(concluded).await;
+        self.finish();
+    }
+
     pub(crate) fn entry(&self) -> &QueueEntry {
         &self.entry
     }
@@ -349,6 +365,11 @@ async fn find_route(shared: &Arc<Shared>, active: &Active, job: &Job) -> Result<
                 route(resolver, host, &settings.own, &settings.ports, &mut random_below).await
             }
             Destination::Fixed(hop) => fixed_route(resolver, &hop.host, hop.port, &settings.own).await,
+            // Never asked for: it needs no way.
+            Destination::Here => Err(RouteFailure {
+                error: RouteError::NoUsableHost(settings.hostname.to_string()),
+                steps: Vec::new(),
+            }),
         }
     };
     // Look-ups are rare beside messages; boxed, so that the worker stays small.

@@ -16,6 +16,7 @@
 mod connection;
 mod conversion;
 mod delivery;
+mod here;
 pub mod limits;
 mod outcome;
 mod reinjection;
@@ -27,10 +28,11 @@ mod service;
 mod settings;
 mod settlement;
 
+pub use here::MaildropRefusal;
 pub use outcome::{Obstacle, Outcome, PeerName};
 pub use reinjection::{InjectError, Reinjection};
 pub use report::{DeliveryStatus, News, Report, ReportKind};
 pub use scheduler::{Concurrency, Dispatch, Scheduler, Suspension};
 pub use security::{TlsLevel, TlsPolicy};
-pub use service::{Listing, Parts, Queue, QueueError, TranscriptFactory};
+pub use service::{Listing, Parts, Queue, QueueError, TakeBack, TranscriptFactory};
 pub use settings::{BadNextHop, Destination, NextHop, Settings};

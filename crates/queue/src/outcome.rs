@@ -1,6 +1,6 @@
 //! What came of an attempt, for one recipient.
 
-use crate::limits::PEER_WORDS_MAX;
+use crate::{here::MaildropRefusal, limits::PEER_WORDS_MAX};
 use jiff::Timestamp;
 use posta_address::Host;
 use posta_dns::RouteError;
@@ -8,6 +8,7 @@ use posta_smtp::{
     EnhancedStatus, Reply,
     client::{Failure, Fault, Stage},
 };
+use posta_store::LocalDelivery;
 use std::{fmt, net::SocketAddr};
 
 /// A host that was reached.
@@ -30,6 +31,8 @@ impl fmt::Display for PeerName {
 pub enum Outcome {
     /// The next host took responsibility; this is what it said to the final dot.
     Relayed(Reply),
+    /// It is one of ours, and goes into its maildrop.
+    Delivered(LocalDelivery),
     /// It did not.
     Failed(Obstacle),
 }
@@ -63,6 +66,8 @@ pub enum Obstacle {
         /// Whether it was silence rather than a broken connection.
         timed_out: bool,
     },
+    /// A maildrop here does not take it.
+    Maildrop(MaildropRefusal),
     /// Our own store failed.
     Store(String),
     /// The operator has it returned.
@@ -85,6 +90,7 @@ impl Obstacle {
         match self {
             Obstacle::Route(error) => error.is_transient(),
             Obstacle::Session(failure) => failure.is_transient(),
+            Obstacle::Maildrop(refusal) => refusal.status.class == 4,
             Obstacle::Unreachable { .. }
             | Obstacle::Suspended { .. }
             | Obstacle::LostAfterFinalDot { .. }
@@ -114,6 +120,7 @@ impl Obstacle {
             Obstacle::Route(_)
             | Obstacle::Suspended { .. }
             | Obstacle::LostAfterFinalDot { .. }
+            | Obstacle::Maildrop(_)
             | Obstacle::Store(_)
             | Obstacle::ReturnedByOperator => false,
         }
@@ -164,6 +171,7 @@ impl Obstacle {
             }
             Obstacle::Unreachable { .. } | Obstacle::Suspended { .. } => ours(4, 4, 1),
             Obstacle::LostAfterFinalDot { .. } => ours(4, 4, 2),
+            Obstacle::Maildrop(refusal) => refusal.status,
             Obstacle::Store(_) => ours(4, 3, 0),
             Obstacle::ReturnedByOperator => ours(5, 7, 0),
             Obstacle::Session(failure) => session_status(failure),
@@ -186,6 +194,7 @@ impl Obstacle {
                 "the host did not answer to the final dot, so nobody knows whether the message arrived"
                     .to_owned()
             }
+            Obstacle::Maildrop(refusal) => bounded(&refusal.reason),
             Obstacle::Store(reason) => bounded(&format!("this host's own store failed: {reason}")),
             Obstacle::ReturnedByOperator => "returned by the operator of this host".to_owned(),
             Obstacle::Session(failure) => session_words(failure),

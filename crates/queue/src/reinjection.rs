@@ -1,9 +1,10 @@
-//! Where reports go: the way back into the mail system.
+//! Where reports go: the way back into the mail system; and what has waited for people here.
 
+use crate::here::MaildropRefusal;
 use async_trait::async_trait;
 use bytes::Bytes;
 use posta_address::Mailbox;
-use posta_store::{QueueChange, QueueId};
+use posta_store::{AccountId, LocalDelivery, QueueChange, QueueEntry, QueueId};
 use thiserror::Error;
 
 /// Takes in messages that the queue makes itself.
@@ -18,6 +19,17 @@ pub trait Reinjection: Send + Sync + 'static {
         message: Bytes,
         reported: Vec<(QueueId, QueueChange)>,
     ) -> Result<QueueId, InjectError>;
+
+    /// How a message that has waited for its time goes into a maildrop here, if it may.
+    async fn delivery(
+        &self,
+        entry: &QueueEntry,
+        account: AccountId,
+    ) -> Result<LocalDelivery, MaildropRefusal> {
+        // RFC 5321 §4.4.
+        let prefix = format!("Return-Path: {}\r\n", entry.envelope.reverse_path).into();
+        Ok(LocalDelivery::to_inbox(account, prefix))
+    }
 }
 
 /// Why a report was not taken in. Nothing was committed then.

@@ -3,6 +3,7 @@
 use crate::outcome::{Obstacle, Outcome};
 use jiff::{SignedDuration, Timestamp};
 use posta_smtp::Reply;
+use posta_store::LocalDelivery;
 use std::time::Duration;
 
 /// When to try again, when to tell the sender, when to give up.
@@ -63,7 +64,7 @@ pub(crate) fn later(at: Timestamp, pause: Duration) -> Timestamp {
 pub struct History {
     /// Attempts, with the one just made.
     pub attempts: u32,
-    /// When the message was accepted.
+    /// When the message was accepted, or released.
     pub accepted_at: Timestamp,
     /// Whether the sender was told of the delay.
     pub delay_reported: bool,
@@ -76,6 +77,8 @@ pub struct History {
 pub enum Decision {
     /// The next host has it: settled.
     Done(Reply),
+    /// Into its maildrop here: settled.
+    Deliver(LocalDelivery),
     /// Tried again.
     Again {
         /// Why.
@@ -99,6 +102,7 @@ pub fn decide(outcome: Outcome, history: &History, settings: &RetrySettings, now
     let expires_at = settings.expires_at(history.accepted_at, history.is_report);
     match outcome {
         Outcome::Relayed(reply) => Decision::Done(reply),
+        Outcome::Delivered(delivery) => Decision::Deliver(delivery),
         Outcome::Failed(obstacle) if !obstacle.is_transient() => {
             Decision::Bounce { obstacle, expired: false }
         }

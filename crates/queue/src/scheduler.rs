@@ -486,13 +486,15 @@ impl Scheduler {
         removed
     }
 
-    /// Groups all waiting recipients anew, after routes were changed.
+    /// Groups all waiting recipients elsewhere anew, after routes were changed.
     pub fn regroup(&mut self, destination_of: impl Fn(&Mailbox) -> Destination) {
+        let here = self.places.get(&Destination::Here).copied();
         let ids: Vec<QueueId> = self.entries.keys().copied().collect();
         for id in ids {
             let Some(entry) = self.entries.get_mut(&id) else { continue };
+            let elsewhere = entry.groups.iter_mut().filter(|group| Some(group.place) != here);
             let waiting: Vec<(Mailbox, Timestamp)> =
-                entry.groups.iter_mut().flat_map(|group| group.recipients.drain(..)).collect();
+                elsewhere.flat_map(|group| group.recipients.drain(..)).collect();
             for (mailbox, due) in waiting {
                 let destination = destination_of(&mailbox);
                 self.add_recipient(id, mailbox, destination, due);

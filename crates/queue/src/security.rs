@@ -65,6 +65,8 @@ impl TlsPolicy {
         let host = match destination {
             Destination::Host(host) => host,
             Destination::Fixed(hop) => &hop.host,
+            // No connection is made.
+            Destination::Here => return self.default,
         };
         let named = match host {
             Host::Domain(domain) => self.destinations.get(domain).copied(),

@@ -3,6 +3,7 @@
 use crate::{
     conversion,
     delivery::{Job, fail_suspended, work},
+    here::deliver_here,
     limits::{ENTRIES_CACHED_MAX, OWN_FAILURE_PAUSE, SETTLEMENTS_WAITING_MAX, SLEEP_MAX},
     outcome::{Obstacle, Outcome, PeerName},
     reinjection::Reinjection,
@@ -18,9 +19,9 @@ use posta_dns::Resolver;
 use posta_journal::{Event, Journal};
 use posta_runtime::{Clock, Entropy, Network, Transcript};
 use posta_smtp::client;
-use posta_store::{QueueChange, QueueEntry, QueueId, Store, StoreError};
+use posta_store::{AccountId, QueueChange, QueueEntry, QueueId, Release, Store, StoreError};
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
@@ -64,6 +65,17 @@ pub enum QueueError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// What came of a wish to take a message back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TakeBack {
+    /// It is gone, as if it had never been sent.
+    Done,
+    /// Its time has come.
+    TooLate,
+    /// It is not there (any more), or another's.
+    Unknown,
 }
 
 /// An entry as it stands now.
@@ -131,6 +143,8 @@ struct State {
     idle: HashMap<Destination, Vec<(u64, oneshot::Sender<Dispatch>)>>,
     idle_number: u64,
     intents: HashMap<QueueId, Intent>,
+    /// Entries that wait for their time, or have.
+    releases: BTreeMap<QueueId, Release>,
     workers: JoinSet<()>,
 }
 
@@ -138,9 +152,12 @@ impl State {
     fn schedule(&mut self, entry: &QueueEntry) {
         let settings = &self.active.settings;
         let recipients = entry.recipients.iter().map(|recipient| {
-            let destination = settings.destination(&recipient.mailbox);
+            let destination = settings.destination_of(recipient);
             (recipient.mailbox.clone(), destination, recipient.next_attempt_at)
         });
+        if let Some(release) = entry.envelope.requests.release {
+            self.releases.insert(entry.id, release);
+        }
         self.scheduler.insert(entry.id, entry.held, recipients);
     }
 
@@ -174,6 +191,7 @@ impl State {
         if !self.scheduler.contains(id) {
             self.fresh.remove(&id);
             self.intents.remove(&id);
+            self.releases.remove(&id);
         }
     }
 }
@@ -219,6 +237,8 @@ impl Shared {
         while let Some(dispatch) = state.scheduler.next(now) {
             if dispatch.suspended.is_some() {
                 suspended.push(dispatch);
+            } else if dispatch.destination == Destination::Here {
+                state.spawn(deliver_here(this.clone(), dispatch));
             } else if let Some(dispatch) = state.hand_to_idle(dispatch) {
                 state.spawn(work(this.clone(), dispatch));
             }
@@ -287,8 +307,10 @@ impl Shared {
             state.fresh.remove(&dispatch.id);
         }
         let active = state.active.clone();
+        let is_here = dispatch.destination == Destination::Here;
         let again = again.into_iter().map(|(to, due)| {
-            let destination = active.settings.destination(&to);
+            let elsewhere = || active.settings.destination(&to);
+            let destination = if is_here { Destination::Here } else { elsewhere() };
             (to, destination, due)
         });
         state.scheduler.finish(dispatch.id, &dispatch.destination, again);
@@ -394,6 +416,7 @@ impl Queue {
             idle: HashMap::new(),
             idle_number: 0,
             intents: HashMap::new(),
+            releases: BTreeMap::new(),
             workers: JoinSet::new(),
         };
         for entry in parts.store.queue().await? {
@@ -497,13 +520,69 @@ impl Queue {
         if !again.is_empty() {
             let mut state = self.shared.state();
             let active = state.active.clone();
-            let again = again.into_iter().map(|(to, due)| {
-                let destination = active.settings.destination(&to);
-                (to, destination, due)
+            let again = again.into_iter().filter_map(|(to, due)| {
+                let recipient = entry.recipients.iter().find(|recipient| recipient.mailbox == to)?;
+                Some((to, active.settings.destination_of(recipient), due))
             });
             state.scheduler.insert(id, entry.held, again);
         }
         Ok(())
+    }
+
+    /// Takes back a message that still waits for its time, with all of the copies that were made of it. `by`
+    /// is who wants it: nobody but who sent it can, or the operator (`None`).
+    pub async fn take_back(&self, id: QueueId, by: Option<AccountId>) -> Result<TakeBack, QueueError> {
+        // Earlier outcomes first, so that the entries are as the scheduler has them.
+        self.flush().await;
+        let taken = {
+            let now = self.shared.clock.timestamp();
+            let mut state = self.shared.state();
+            let is_copy = |(at, release): &(&QueueId, &Release)| {
+                (**at == id || release.of == Some(id)) && by.is_none_or(|by| release.by == Some(by))
+            };
+            let copies: Vec<_> =
+                state.releases.iter().filter(is_copy).map(|(id, release)| (*id, release.at)).collect();
+            if copies.is_empty() {
+                return Ok(TakeBack::Unknown);
+            }
+            let is_late = |(id, at): &(QueueId, Timestamp)| *at <= now || state.scheduler.is_in_flight(*id);
+            if copies.iter().any(is_late) {
+                return Ok(TakeBack::TooLate);
+            }
+            // From here on nothing of them can be sent.
+            copies.iter().for_each(|(id, _)| drop(state.scheduler.remove(*id)));
+            copies
+        };
+        let mut entries = Vec::with_capacity(taken.len());
+        for (id, _) in &taken {
+            entries.extend(self.shared.store.queue_entry(*id).await?);
+        }
+        let discard = |entry: &QueueEntry| -> Vec<_> {
+            let recipients = entry.recipients.iter();
+            recipients.map(|to| self.shared.discard(entry, to, "taken back by its sender")).collect()
+        };
+        let changes = entries.iter().flat_map(discard).collect();
+        let written = self.shared.store.change_queue(changes).await;
+        let mut state = self.shared.state();
+        if let Err(error) = written {
+            // They stay.
+            entries.iter().for_each(|entry| state.schedule(entry));
+            drop(state);
+            self.shared.wake.notify_one();
+            return Err(error.into());
+        }
+        taken.iter().for_each(|(id, _)| state.forget_if_gone(*id));
+        Ok(TakeBack::Done)
+    }
+
+    /// What an account's messages wait for, oldest first; copies made for lists are left out.
+    pub fn waiting(&self, account: AccountId) -> Vec<(QueueId, Timestamp)> {
+        let now = self.shared.clock.timestamp();
+        let state = self.shared.state();
+        let waits = |(_, release): &(&QueueId, &Release)| {
+            release.by == Some(account) && release.of.is_none() && release.at > now
+        };
+        state.releases.iter().filter(waits).map(|(id, release)| (*id, release.at)).collect()
     }
 
     /// The whole queue, oldest first.
@@ -566,7 +645,7 @@ impl Queue {
         let state = self.shared.state();
         let mut suspensions: Vec<(Destination, Suspension)> = Vec::new();
         for recipient in &entry.recipients {
-            let destination = state.active.settings.destination(&recipient.mailbox);
+            let destination = state.active.settings.destination_of(recipient);
             if let Some(suspension) = state.scheduler.suspension(&destination, now)
                 && suspensions.iter().all(|(known, _)| *known != destination)
             {

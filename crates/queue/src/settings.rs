@@ -9,6 +9,7 @@ use crate::{
 use posta_address::{AddressLiteral, Domain, Host, LocalPart, Mailbox};
 use posta_dns::{OwnHosts, Ports};
 use posta_smtp::client::TimeLimits;
+use posta_store::QueueRecipient;
 use posta_wire::sasl::client::Credentials;
 use std::{collections::BTreeMap, fmt, net::IpAddr, str::FromStr, time::Duration};
 use thiserror::Error;
@@ -59,6 +60,8 @@ pub enum Destination {
     Host(Host),
     /// A smarthost or a static route's host.
     Fixed(NextHop),
+    /// The maildrops of this host.
+    Here,
 }
 
 impl fmt::Display for Destination {
@@ -66,6 +69,7 @@ impl fmt::Display for Destination {
         match self {
             Destination::Host(host) => host.fmt(f),
             Destination::Fixed(hop) => hop.fmt(f),
+            Destination::Here => f.write_str("maildrops here"),
         }
     }
 }
@@ -132,7 +136,15 @@ impl Settings {
         self.smarthost_credentials.as_ref().filter(|_| is_smarthost)
     }
 
-    /// Where a recipient's mail goes: static route, smarthost, or its own domain's hosts.
+    /// Where a recipient of the queue goes.
+    pub(crate) fn destination_of(&self, recipient: &QueueRecipient) -> Destination {
+        match recipient.maildrop {
+            Some(_) => Destination::Here,
+            None => self.destination(&recipient.mailbox),
+        }
+    }
+
+    /// Where mail for a recipient elsewhere goes: static route, smarthost, or its own domain's hosts.
     pub fn destination(&self, mailbox: &Mailbox) -> Destination {
         let fixed = mailbox.domain().and_then(|domain| self.static_routes.get(domain));
         match fixed.or(self.smarthost.as_ref()) {

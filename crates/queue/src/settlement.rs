@@ -88,7 +88,7 @@ struct Sorted {
     delayed: Vec<DeliveryStatus>,
     failed: Vec<DeliveryStatus>,
     /// Settled together with the report about them.
-    relayed: Vec<DeliveryStatus>,
+    succeeded: Vec<(DeliveryStatus, QueueChange)>,
 }
 
 impl Shared {
@@ -105,8 +105,8 @@ impl Shared {
         if !sorted.delayed.is_empty() {
             Box::pin(self.report_delay(entry, &sorted.delayed, now)).await;
         }
-        if !sorted.relayed.is_empty() {
-            Box::pin(self.report_relayed(entry, &sorted.relayed, now)).await;
+        if !sorted.succeeded.is_empty() {
+            Box::pin(self.report_success(entry, sorted.succeeded, now)).await;
         }
         if !sorted.failed.is_empty() {
             again.extend(Box::pin(self.report_failure(entry, sorted.failed, now)).await);
@@ -124,18 +124,28 @@ impl Shared {
             let Some(recipient) = known else { continue };
             let history = History {
                 attempts: recipient.attempts.saturating_add(1),
-                accepted_at: entry.accepted_at,
+                accepted_at: entry.tried_since(),
                 delay_reported: recipient.delay_reported,
                 is_report: entry.envelope.reverse_path == ReversePath::Null,
             };
             match (decide(outcome, &history, &settings.settings.retry, now), intent) {
                 (Decision::Done(reply), _) => {
                     self.note(entry, recipient, Fate::Relayed, peer.as_ref(), reply_words(&reply), None);
+                    let change = QueueChange::Settled { mailbox, fate: Fate::Relayed };
                     if recipient.requests.wants_success() && !peer_has_dsn && !history.is_report {
-                        sorted.relayed.push(status(recipient, peer, News::Relayed(reply)));
+                        sorted.succeeded.push((status(recipient, peer, News::Relayed(reply)), change));
                         continue;
                     }
-                    sorted.changes.push((entry.id, QueueChange::Settled { mailbox, fate: Fate::Relayed }));
+                    sorted.changes.push((entry.id, change));
+                }
+                (Decision::Deliver(delivery), None) => {
+                    self.note(entry, recipient, Fate::Delivered, None, "in the maildrop".to_owned(), None);
+                    let change = QueueChange::Delivered { mailbox, delivery, at: now };
+                    if recipient.requests.wants_success() && !history.is_report {
+                        sorted.succeeded.push((status(recipient, None, News::Delivered), change));
+                        continue;
+                    }
+                    sorted.changes.push((entry.id, change));
                 }
                 (Decision::Bounce { obstacle, expired }, _) => {
                     self.fail(
@@ -144,11 +154,11 @@ impl Shared {
                         status(recipient, peer, News::Obstacle { obstacle, expired }),
                     );
                 }
-                (Decision::Again { .. }, Some(Intent::Return)) => {
+                (Decision::Again { .. } | Decision::Deliver(_), Some(Intent::Return)) => {
                     let news = News::Obstacle { obstacle: Obstacle::ReturnedByOperator, expired: false };
                     self.fail(&mut sorted, entry, status(recipient, peer, news));
                 }
-                (Decision::Again { .. }, Some(Intent::Delete)) => {
+                (Decision::Again { .. } | Decision::Deliver(_), Some(Intent::Delete)) => {
                     sorted.changes.push(self.discard(entry, recipient, "deleted by the operator"));
                 }
                 (Decision::Again { obstacle, at, tell_delay }, None) => {
@@ -230,19 +240,21 @@ impl Shared {
         }
     }
 
-    /// Tells the sender that a host without DSN has the message; report and settlement are one commit.
-    /// A report that cannot be made must not keep the message in the queue: it would be sent twice.
-    async fn report_relayed(&self, entry: &QueueEntry, statuses: &[DeliveryStatus], now: Timestamp) {
-        let settled = || -> Changes {
-            let settle = |status: &DeliveryStatus| {
-                (entry.id, QueueChange::Settled { mailbox: status.mailbox.clone(), fate: Fate::Relayed })
-            };
-            statuses.iter().map(settle).collect()
-        };
+    /// Tells the sender that the message has arrived, or that a host without DSN has it; report and settlement
+    /// are one commit. A report that cannot be made must not keep the message in the queue: it would be sent
+    /// twice.
+    async fn report_success(
+        &self,
+        entry: &QueueEntry,
+        succeeded: Vec<(DeliveryStatus, QueueChange)>,
+        now: Timestamp,
+    ) {
+        let (statuses, changes): (Vec<_>, Vec<_>) = succeeded.into_iter().unzip();
+        let settled = || -> Changes { changes.iter().map(|change| (entry.id, change.clone())).collect() };
         if let Some(to) = entry.envelope.reverse_path.mailbox() {
             let headers = self.headers_of(entry).await.unwrap_or_default();
             let quoted = Quoted { message: headers, is_whole: false };
-            let message = self.build_report(ReportKind::Success, entry, to, false, statuses, &quoted, now);
+            let message = self.build_report(ReportKind::Success, entry, to, false, &statuses, &quoted, now);
             match self.reinjection.inject(to, message, settled()).await {
                 Ok(report) => return self.note_report(entry, report, to, ReportKind::Success),
                 Err(error) => tracing::warn!(id = %entry.id, %error, "reporting success"),
@@ -349,7 +361,7 @@ impl Shared {
             queue_id: entry.id.to_string(),
             message_id: entry.envelope.message_id.as_deref(),
             accepted_at: entry.accepted_at,
-            expires_at: settings.retry.expires_at(entry.accepted_at, is_report),
+            expires_at: settings.retry.expires_at(entry.tried_since(), is_report),
             statuses,
             envelope_id: entry.envelope.requests.envelope_id.as_ref(),
             message: &quoted.message,

@@ -1,6 +1,6 @@
 //! What a sender asked for with a message, kept with it as long as it is in the queue.
 
-use crate::AccountId;
+use crate::{AccountId, QueueId};
 use jiff::Timestamp;
 use posta_wire::{ByTerms, DeliverBy, EnvelopeId, Hold, Notify, OriginalRecipient, Priority, ReturnedPart};
 
@@ -28,6 +28,8 @@ pub struct Release {
     pub at: Timestamp,
     /// Who sent it, and may take it back until then.
     pub by: Option<AccountId>,
+    /// Of several copies (lists have their own), which id the sender was told; `None` in that one.
+    pub of: Option<QueueId>,
     /// How it was asked for (RFC 4865 §3), if it was, for reports (§5.1.2).
     pub asked: Option<Hold>,
 }

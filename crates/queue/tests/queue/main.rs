@@ -2,6 +2,7 @@
 
 mod delivery;
 mod notification;
+mod release;
 mod scheduler;
 mod security;
 mod service;

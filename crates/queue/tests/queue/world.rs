@@ -409,6 +409,11 @@ impl World {
         id
     }
 
+    /// What time it is for the queue.
+    pub(crate) fn queue_time(&self) -> Timestamp {
+        self.clock.timestamp()
+    }
+
     /// Lets time pass.
     pub(crate) async fn wait(&self, time: Duration) {
         tokio::time::sleep(time).await;

@@ -3,7 +3,7 @@
 //! forgetting what was asked.
 
 use super::codec::{Decoder, Encoder, Malformed};
-use crate::{AccountId, Deadline, RecipientRequests, Release, Requests, TlsRequest};
+use crate::{AccountId, Deadline, QueueId, RecipientRequests, Release, Requests, TlsRequest};
 use posta_wire::Priority;
 
 /// Set in the octet before which nothing but 0 and 1 was written: tagged values follow.
@@ -18,6 +18,7 @@ const DEADLINE_AT: u64 = 13;
 const DEADLINE_TERMS: u64 = 14;
 const PRIORITY: u64 = 15;
 const TLS: u64 = 16;
+const RELEASE_OF: u64 = 17;
 
 const NOTIFY: u64 = 1;
 const ORIGINAL: u64 = 2;
@@ -65,9 +66,10 @@ pub(super) fn put_requests(to: &mut Encoder, flag: bool, requests: &Requests) {
     let mut values = Tagged::new();
     values.extend(returned.map(|returned| (RETURNED, returned.to_string())));
     values.extend(envelope_id.as_ref().map(|id| (ENVELOPE_ID, id.to_string())));
-    if let Some(Release { at, by, asked }) = release {
+    if let Some(Release { at, by, of, asked }) = release {
         values.push((RELEASE_AT, at.to_string()));
         values.extend(by.map(|account| (RELEASE_BY, account.0.to_string())));
+        values.extend(of.map(|id| (RELEASE_OF, id.0.to_string())));
         values.extend(asked.map(|asked| (RELEASE_ASKED, asked.to_string())));
     }
     if let Some(Deadline { at, terms }) = deadline {
@@ -84,7 +86,7 @@ pub(super) fn put_requests(to: &mut Encoder, flag: bool, requests: &Requests) {
 pub(super) fn requests(from: &mut Decoder<'_>) -> Result<(bool, Requests), Malformed> {
     let mut requests = Requests::default();
     let (flag, values) = tagged(from)?;
-    let (mut release_at, mut release_by, mut release_asked) = (None, None, None);
+    let (mut release_at, mut release_by, mut release_of, mut release_asked) = (None, None, None, None);
     let (mut deadline_at, mut deadline_terms) = (None, None);
     for (tag, value) in values {
         match tag {
@@ -93,6 +95,7 @@ pub(super) fn requests(from: &mut Decoder<'_>) -> Result<(bool, Requests), Malfo
             TLS => requests.tls = parsed(value)?,
             RELEASE_AT => release_at = Some(parsed(value)?),
             RELEASE_BY => release_by = Some(AccountId(parsed(value)?)),
+            RELEASE_OF => release_of = Some(QueueId(parsed(value)?)),
             RELEASE_ASKED => release_asked = Some(parsed(value)?),
             DEADLINE_AT => deadline_at = Some(parsed(value)?),
             DEADLINE_TERMS => deadline_terms = Some(parsed(value)?),
@@ -100,7 +103,8 @@ pub(super) fn requests(from: &mut Decoder<'_>) -> Result<(bool, Requests), Malfo
             _ => return Err(UNKNOWN),
         }
     }
-    requests.release = release_at.map(|at| Release { at, by: release_by, asked: release_asked });
+    requests.release =
+        release_at.map(|at| Release { at, by: release_by, of: release_of, asked: release_asked });
     requests.deadline = deadline_at.zip(deadline_terms).map(|(at, terms)| Deadline { at, terms });
     Ok((flag, requests))
 }
@@ -161,6 +165,7 @@ mod tests {
             release: Some(Release {
                 at: "2027-01-01T00:00:00.123456789Z".parse().unwrap(),
                 by: Some(AccountId(7)),
+                of: Some(QueueId(8)),
                 asked: Some("for;3600".parse().unwrap()),
             }),
             deadline: Some(Deadline {
