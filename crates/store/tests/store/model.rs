@@ -2,12 +2,13 @@
 //! (closing, losing its index, rewriting), both give the same answers.
 
 use crate::letters::*;
+use crate::mirror::{MailboxOperation, Mirror, change, file, folders, mailbox_operations};
 use posta_address::{ForwardPath, Mailbox};
 use posta_journal::Fate;
 use posta_store::{
     Acceptance, AccountId, Alias, AliasKind, Attempt, ContentRef, DirectoryChange, DomainSettings,
-    EmbeddedStore, LocalDelivery, MaildropMessage, MemoryStore, QueueChange, QueueEntry, QueueId,
-    RemoteRecipient, Store, StoreError, Tally, Usage,
+    EmbeddedStore, LocalDelivery, MailboxSelection, MaildropMessage, MemoryStore, QueueChange, QueueEntry,
+    QueueId, RemoteRecipient, Store, StoreError, Tally, Usage,
 };
 use proptest::prelude::*;
 use std::collections::HashMap;
@@ -64,6 +65,18 @@ enum Operation {
         mailbox: u8,
         change: u8,
     },
+    Mailbox {
+        account: usize,
+        changes: Vec<MailboxOperation>,
+    },
+    File {
+        account: usize,
+        folder: u32,
+        size: usize,
+    },
+    Look {
+        account: usize,
+    },
     Reopen,
     LoseIndex,
     Rebuild,
@@ -99,7 +112,12 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
         1 => (0u8..3, any::<bool>()).prop_map(|(domain, catch_all)| Operation::PutDomain { domain, catch_all }),
         1 => (0u8..3).prop_map(|domain| Operation::RemoveDomain { domain }),
         12 => accept,
-        1 => size.prop_map(|size| Operation::Abandon { size }),
+        1 => size.clone().prop_map(|size| Operation::Abandon { size }),
+        10 => (account.clone(), mailbox_operations())
+            .prop_map(|(account, changes)| Operation::Mailbox { account, changes }),
+        3 => (account.clone(), folders(), size)
+            .prop_map(|(account, folder, size)| Operation::File { account, folder, size }),
+        3 => account.clone().prop_map(|account| Operation::Look { account }),
         6 => (account.clone(), prop::collection::vec(0usize..30, 0..6))
             .prop_map(|(account, messages)| Operation::Remove { account, messages }),
         4 => (0usize..30, account.clone(), any::<bool>())
@@ -136,6 +154,7 @@ fn remote(number: u8) -> String {
 struct Doer<'a> {
     store: &'a dyn Store,
     messages: &'a mut Vec<QueueId>,
+    mirrors: &'a mut HashMap<AccountId, Mirror>,
     accounts: &'a [AccountId; ACCOUNTS],
 }
 
@@ -194,6 +213,21 @@ impl Doer<'_> {
                 let outcome = accept(self.store, &letter(number, 100), wanted).await;
                 self.messages.push(outcome.as_ref().map_or(QueueId(0), |(id, _)| *id));
                 kind(&outcome)
+            }
+            Operation::Mailbox { account, changes } => {
+                let id = |number| self.message(number);
+                kind(&change(self.store, self.accounts[*account], changes, id).await)
+            }
+            Operation::File { account, folder, size } => {
+                let (account, octets) = (self.accounts[*account], letter(number, *size));
+                let outcome = file(self.store, account, *folder, octets, number as i64).await;
+                self.messages.push(outcome.as_ref().copied().unwrap_or(QueueId(0)));
+                kind(&outcome)
+            }
+            Operation::Look { account } => {
+                let account = self.accounts[*account];
+                self.mirrors.entry(account).or_default().look(self.store, account).await;
+                "looked"
             }
             other => self.change_directory(other).await,
         }
@@ -260,18 +294,32 @@ type Letter = (usize, MaildropMessage, Vec<u8>);
 struct Answers {
     directory: String,
     maildrops: Vec<(Vec<Letter>, Usage)>,
+    inboxes: Vec<usize>,
+    filing: String,
     queue: Vec<(usize, QueueEntry, Vec<u8>)>,
     tally: Tally,
 }
 
-async fn answers(store: &dyn Store, messages: &[QueueId], accounts: &[AccountId]) -> Answers {
+async fn answers(
+    store: &dyn Store,
+    messages: &[QueueId],
+    accounts: &[AccountId],
+    mirrors: &mut HashMap<AccountId, Mirror>,
+) -> Answers {
     let numbers: HashMap<QueueId, usize> =
         messages.iter().enumerate().map(|(number, id)| (*id, number)).collect();
     let plain = |content: ContentRef| ContentRef { id: QueueId(0), hint: (0, 0), ..content };
-    let mut maildrops = Vec::new();
+    let (mut maildrops, mut inboxes, mut filing) = (Vec::new(), Vec::new(), String::new());
     for account in accounts {
+        mirrors.entry(*account).or_default().assert_true(store, *account).await;
+        inboxes.push(store.maildrop(*account).await.unwrap().messages.len());
+        filing += &format!("{:#?}", store.folders(*account).await.unwrap());
+        for (name, octets) in store.documents(*account, "").await.unwrap() {
+            assert_eq!(store.document(*account, &name).await.unwrap(), Some(octets.clone()));
+            filing += &format!("{name}: {}", octets.len());
+        }
         let mut found = Vec::new();
-        for message in store.maildrop(*account).await.unwrap().messages {
+        for message in store.mailbox(*account, MailboxSelection::All).await.unwrap().messages {
             let octets = read_all(store, &message.content, 65_536).await.unwrap();
             let number = numbers[&message.content.id];
             found.push((
@@ -295,7 +343,7 @@ async fn answers(store: &dyn Store, messages: &[QueueId], accounts: &[AccountId]
     let (domains, accounts, aliases) =
         (store.domains().await.unwrap(), store.accounts().await.unwrap(), store.aliases().await.unwrap());
     let directory = format!("{domains:#?}\n{accounts:#?}\n{aliases:#?}");
-    Answers { directory, maildrops, queue, tally: store.tally().await.unwrap() }
+    Answers { directory, maildrops, inboxes, filing, queue, tally: store.tally().await.unwrap() }
 }
 
 async fn disturb(store: EmbeddedStore, dir: &Path, operation: &Operation) -> EmbeddedStore {
@@ -326,22 +374,29 @@ async fn run(operations: Vec<Operation>) {
     let model: MemoryStore = memory();
     let mut store = open(dir.path());
     let (mut model_messages, mut messages) = (Vec::new(), Vec::new());
+    let (mut model_mirrors, mut mirrors) = (HashMap::new(), HashMap::new());
     let mut accounts = [(); ACCOUNTS].map(|()| model.new_account_id());
     for (number, operation) in operations.iter().enumerate() {
         store = disturb(store, dir.path(), operation).await;
-        let mut expecting = Doer { store: &model, messages: &mut model_messages, accounts: &accounts };
+        let mut expecting = Doer {
+            store: &model,
+            messages: &mut model_messages,
+            mirrors: &mut model_mirrors,
+            accounts: &accounts,
+        };
         let expected = expecting.run(number as u64, operation).await;
-        let mut doing = Doer { store: &store, messages: &mut messages, accounts: &accounts };
+        let mut doing =
+            Doer { store: &store, messages: &mut messages, mirrors: &mut mirrors, accounts: &accounts };
         assert_eq!(doing.run(number as u64, operation).await, expected, "{operation:?}");
         if let Operation::RemoveAccount { account } = operation {
             accounts[*account] = model.new_account_id();
         }
     }
-    let expected = answers(&model, &model_messages, &accounts).await;
-    assert_eq!(answers(&store, &messages, &accounts).await, expected);
+    let expected = answers(&model, &model_messages, &accounts, &mut model_mirrors).await;
+    assert_eq!(answers(&store, &messages, &accounts, &mut mirrors).await, expected);
     for last in [Operation::Maintain, Operation::Rebuild, Operation::LoseIndex] {
         store = disturb(store, dir.path(), &last).await;
-        assert_eq!(answers(&store, &messages, &accounts).await, expected, "{last:?}");
+        assert_eq!(answers(&store, &messages, &accounts, &mut mirrors).await, expected, "{last:?}");
         assert_eq!(store.check().await.unwrap().problems, [], "{last:?}");
     }
     assert_eq!(store.opening().damage, []);
