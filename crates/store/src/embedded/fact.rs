@@ -4,7 +4,7 @@
 //! they restate what is true now as a whole, so that stating it twice does no harm, and count nothing.
 
 use super::{
-    account::{account, has_credentials, put_account},
+    account::{Form, account, put_account},
     codec::{Decoder, Encoder, Malformed},
     filing::{
         MailboxState, Marks, delivery_marks, first_place, mailbox_change, mailbox_state, mark, marks, place,
@@ -564,8 +564,11 @@ fn put_directory(to: &mut Encoder, change: &DirectoryChange) {
             to.display(domain);
         }
         DirectoryChange::PutAccount(account) => {
-            // 7: with credentials.
-            to.u8(if has_credentials(account) { 7 } else { 3 });
+            to.u8(match Form::of(account) {
+                Form::First => 3,
+                Form::WithCredentials => 7,
+                Form::WithHold => 8,
+            });
             put_account(to, account);
         }
         DirectoryChange::RemoveAccount(id) => {
@@ -596,8 +599,9 @@ fn directory(from: &mut Decoder<'_>) -> Result<DirectoryChange, Malformed> {
                 .option(|from| char::from_u32(from.number_u32()?).ok_or(Malformed("not a character")))?,
         }),
         2 => DirectoryChange::RemoveDomain(from.parsed()?),
-        3 => DirectoryChange::PutAccount(account(from, false)?),
-        7 => DirectoryChange::PutAccount(account(from, true)?),
+        3 => DirectoryChange::PutAccount(account(from, Form::First)?),
+        7 => DirectoryChange::PutAccount(account(from, Form::WithCredentials)?),
+        8 => DirectoryChange::PutAccount(account(from, Form::WithHold)?),
         4 => DirectoryChange::RemoveAccount(AccountId(from.number()?)),
         5 => DirectoryChange::PutAlias(Alias {
             address: from.parsed()?,
@@ -612,136 +616,4 @@ fn directory(from: &mut Decoder<'_>) -> Result<DirectoryChange, Malformed> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Requests;
-    use posta_address::Mailbox;
-    use proptest::prelude::*;
-
-    fn mailbox() -> impl Strategy<Value = Mailbox> {
-        let known =
-            ["bob@north.example", "\"a b\"@[192.0.2.1]", "é@xn--mller-kva.example", "x@[IPv6:2001:db8::1]"];
-        (0..known.len()).prop_map(move |number| known[number].parse().unwrap())
-    }
-
-    fn time() -> impl Strategy<Value = Timestamp> {
-        (-1_000_000_000_000i64..1_000_000_000_000_000, 0i64..1000).prop_map(|(microsecond, nanosecond)| {
-            let micro = Timestamp::from_microsecond(microsecond).unwrap();
-            micro + jiff::SignedDuration::from_nanos(nanosecond)
-        })
-    }
-
-    fn change() -> impl Strategy<Value = (QueueId, QueueChange)> {
-        let change = prop_oneof![
-            mailbox().prop_map(|mailbox| QueueChange::Settled { mailbox, fate: Fate::Relayed }),
-            (mailbox(), time(), time(), ".*", prop::option::of(".*")).prop_map(
-                |(mailbox, at, next_attempt_at, detail, host)| QueueChange::Deferred {
-                    mailbox,
-                    attempt: Attempt { at, host, detail },
-                    next_attempt_at,
-                }
-            ),
-            mailbox().prop_map(|mailbox| QueueChange::DelayReported { mailbox }),
-            time().prop_map(|next_attempt_at| QueueChange::Rescheduled { next_attempt_at }),
-            any::<bool>().prop_map(QueueChange::Held),
-            (mailbox(), any::<u64>(), time()).prop_map(|(mailbox, account, at)| QueueChange::Delivered {
-                mailbox,
-                delivery: LocalDelivery::to_inbox(AccountId(account), Bytes::from_static(b"x")),
-                at,
-            }),
-        ];
-        (any::<u64>().prop_map(QueueId), change)
-    }
-
-    fn fact() -> impl Strategy<Value = Fact> {
-        let delivery = (any::<u64>(), prop::collection::vec(any::<u8>(), 0..40))
-            .prop_map(|(account, prefix)| LocalDelivery::to_inbox(AccountId(account), prefix.into()));
-        let remote = (mailbox(), any::<bool>()).prop_map(|(mailbox, asks)| RemoteRecipient {
-            maildrop: asks.then_some(AccountId(300)),
-            original: ForwardPath::Mailbox(mailbox.clone()),
-            requests: RecipientRequests {
-                notify: asks.then_some(posta_wire::Notify::NEVER),
-                original: asks.then(|| "rfc822;Bob@x.example".parse().unwrap()),
-            },
-            mailbox,
-        });
-        let piece = (any::<u64>(), any::<u64>(), any::<u32>()).prop_map(|(volume, offset, octets)| Piece {
-            volume,
-            offset,
-            octets,
-        });
-        let accepted = (
-            (any::<u64>(), any::<u64>(), prop::option::of(mailbox()), any::<bool>(), time(), any::<u32>()),
-            prop::collection::vec(delivery, 0..3),
-            prop::collection::vec(remote, 0..3),
-            prop::collection::vec(change(), 0..3),
-            prop::collection::vec(piece, 0..3),
-        )
-            .prop_map(
-                |(
-                    (id, size_octets, from, smtputf8, accepted_at, discarded),
-                    deliveries,
-                    remote,
-                    changes,
-                    pieces,
-                )| {
-                    let envelope = Envelope {
-                        reverse_path: from.map_or(ReversePath::Null, ReversePath::Mailbox),
-                        smtputf8,
-                        facts: ContentFacts {
-                            size_octets,
-                            has_leading_dot: smtputf8,
-                            is_binary: discarded % 2 == 1,
-                            ..ContentFacts::default()
-                        },
-                        message_id: Some("<ä@b>".into()),
-                        requests: Requests {
-                            returned: smtputf8.then_some(posta_wire::ReturnedPart::Headers),
-                            envelope_id: smtputf8.then(|| "QQ".parse().unwrap()),
-                            ..Requests::default()
-                        },
-                    };
-                    let acceptance =
-                        Acceptance { envelope, accepted_at, deliveries, remote, discarded, changes };
-                    Fact::Accepted(Box::new(Accepted { id: QueueId(id), size_octets, pieces, acceptance }))
-                },
-            );
-        prop_oneof![
-            accepted,
-            any::<u64>().prop_map(|id| Fact::Chunk { id: QueueId(id) }),
-            (any::<u64>(), any::<u64>(), time()).prop_map(|(id, account, received_at)| Fact::Placed {
-                id: QueueId(id),
-                place: Place {
-                    account: AccountId(account),
-                    prefix: Bytes::from_static(b"x"),
-                    received_at,
-                    marks: Marks::default(),
-                },
-            }),
-            prop::collection::vec(change(), 0..4).prop_map(Fact::QueueChanged),
-            (any::<u64>(), prop::collection::vec(any::<u64>().prop_map(QueueId), 0..9))
-                .prop_map(|(account, messages)| Fact::Removed { account: AccountId(account), messages }),
-        ]
-    }
-
-    proptest! {
-        #[test]
-        fn facts_survive(fact in fact()) {
-            prop_assert_eq!(Fact::decode(fact.kind(), &fact.encode()), Ok(fact));
-        }
-
-        #[test]
-        fn nothing_read_is_a_panic(kind in 0u8..12, octets in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = Fact::decode(kind, &octets);
-        }
-
-        #[test]
-        fn damaged_facts_are_no_panic(fact in fact(), place: prop::sample::Index, octet: u8) {
-            let mut octets = fact.encode().to_vec();
-            let place = place.index(octets.len());
-            octets[place] = octet;
-            let _ = Fact::decode(fact.kind(), &octets);
-            let _ = Fact::decode(fact.kind(), &octets[..place]);
-        }
-    }
-}
+mod tests;

@@ -27,6 +27,8 @@ mod index;
 mod lease;
 mod lock;
 mod log;
+#[cfg(test)]
+mod older;
 mod opening;
 mod reading;
 mod record;
