@@ -2,7 +2,7 @@
 //! as there are any for the destination.
 
 use crate::{
-    conversion::{Conversion, Converted, convert},
+    conversion::{Conversion, Converted, Taken, convert},
     delivery::Job,
     limits::CONTENT_CHUNK_OCTETS,
     outcome::{Obstacle, PeerName},
@@ -17,6 +17,7 @@ use posta_smtp::{
     OfferedLimits,
     client::{Answer, Event, Failure, Fault, Question, RecipientOutcome, Session, Stage, TlsUse},
 };
+use posta_store::TlsRequest;
 use posta_wire::{
     TlsFacts,
     sasl::{self, MechanismSet, limits::RANDOM_OCTETS},
@@ -43,8 +44,8 @@ pub(crate) struct Connection {
     offset: u64,
     /// Its content made 7bit, if this host needs that.
     converted: Option<Converted>,
-    /// Whether the host offers 8BITMIME.
-    takes_8bit: bool,
+    /// What contents the host takes.
+    takes: Taken,
     /// Whether the host offers DSN.
     has_dsn: bool,
     /// What the host lets us do.
@@ -88,7 +89,7 @@ impl Connection {
             job: Some(job),
             offset: 0,
             converted: None,
-            takes_8bit: false,
+            takes: Taken::default(),
             has_dsn: false,
             limits: OfferedLimits::default(),
             transactions: 0,
@@ -155,15 +156,22 @@ impl Connection {
             self.is_over = true;
             return Answer::Quit;
         };
+        if job.tls_request() == TlsRequest::Required && !self.is_verified() && !self.plan.is_strict() {
+            // Begun for mail that asks for less; this message gets a connection of its own.
+            self.is_over = true;
+            self.is_left_over = true;
+            self.needs_another = true;
+            return Answer::Quit;
+        }
         self.offset = 0;
         let mut facts = job.entry().envelope.facts;
-        if facts.has_8bit && !self.takes_8bit {
+        if let Some(lacking) = self.takes.lacking(&facts) {
             // Rare: boxed, to keep the connection small.
-            match Box::pin(convert(&self.shared, job.entry())).await {
+            match Box::pin(convert(&self.shared, job.entry(), self.takes)).await {
                 Conversion::Done(converted) => {
                     facts = converted.facts;
                     self.converted = Some(converted);
-                    self.note_step(job, format!("made 7bit, because {} does not offer 8BITMIME", self.peer));
+                    self.note_step(job, format!("made 7bit, because {} does not offer {lacking}", self.peer));
                 }
                 // The session finds that it cannot go.
                 Conversion::Impossible => {}
@@ -176,6 +184,11 @@ impl Connection {
         }
         self.transactions += 1;
         Answer::Transaction(job.transaction(facts, &self.limits))
+    }
+
+    /// The host has proven, inside TLS, who it is.
+    fn is_verified(&self) -> bool {
+        self.secured.as_ref().is_some_and(|facts| facts.is_verified())
     }
 
     fn note_step(&self, job: &Job, step: String) {
@@ -306,14 +319,19 @@ impl Handler<Session> for Connection {
             }
             Event::Ready { extensions, .. } => {
                 self.is_ready = true;
-                self.takes_8bit = extensions.iter().any(|extension| extension == "8BITMIME");
-                self.has_dsn = extensions.iter().any(|extension| extension == "DSN");
+                let offers = |name: &str| extensions.iter().any(|extension| extension == name);
+                self.takes.eight_bit = offers("8BITMIME");
+                let chunking = self.active.client.chunking && offers("CHUNKING");
+                self.takes.binary = chunking && self.takes.eight_bit && offers("BINARYMIME");
+                self.has_dsn = offers("DSN");
                 self.limits = OfferedLimits::find(&extensions);
                 self.note_security();
                 self.shared.answers(&self.destination);
             }
             Event::Done(outcomes) => self.finish_transaction(outcomes).await,
             Event::Failed(failure) => self.failure = Some(failure),
+            // Deliveries ask for nothing.
+            Event::Requested(_) | Event::Turned => {}
         }
     }
 }

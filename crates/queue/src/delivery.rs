@@ -7,10 +7,10 @@ use crate::{
     scheduler::Dispatch,
     security::Plan,
     service::{Active, Shared},
-    settings::Destination,
+    settings::{Destination, Settings},
     settlement::{Again, Concluded},
 };
-use posta_address::{ForwardPath, Mailbox};
+use posta_address::{ForwardPath, Mailbox, ReversePath};
 use posta_dns::{DnsError, Route, RouteError, RouteFailure, fixed_route, route};
 use posta_journal::Event;
 use posta_runtime::{Stream, drive};
@@ -18,7 +18,7 @@ use posta_smtp::{
     OfferedLimits, RecipientParameters,
     client::{Failure, Fault, Recipient, RecipientOutcome, Requests, Session, Stage, Transaction},
 };
-use posta_store::{QueueEntry, RecipientRequests};
+use posta_store::{QueueEntry, RecipientRequests, TlsRequest};
 use posta_wire::ContentFacts;
 use std::{
     collections::{HashSet, VecDeque},
@@ -108,6 +108,29 @@ impl Job {
         &self.entry
     }
 
+    /// What the sender says of TLS. What a report is about has its headers in it; but a report that cannot go
+    /// otherwise goes as usual (RFC 8689 §4.2.1, §5).
+    pub(crate) fn tls_request(&self) -> TlsRequest {
+        let envelope = &self.entry.envelope;
+        match envelope.requests.tls {
+            TlsRequest::Required if envelope.reverse_path == ReversePath::Null => TlsRequest::None,
+            asked => asked,
+        }
+    }
+
+    /// What stands in the way of this message, after a session has failed. One that is not to leave TLS is not
+    /// kept until the host has TLS: its sender is told (RFC 8689 §4.2.1).
+    fn obstacle(&self, failure: Failure) -> Obstacle {
+        let obstacle = Obstacle::from(failure);
+        match &obstacle {
+            Obstacle::Session(Failure {
+                stage: Stage::StartTls,
+                fault: Fault::TlsMissing | Fault::Tls(_),
+            }) if self.tls_request() == TlsRequest::Required => Obstacle::TlsRequired(obstacle.words()),
+            _ => obstacle,
+        }
+    }
+
     /// Whether a recipient has no outcome yet.
     pub(crate) fn is_pending(&self) -> bool {
         !self.pending.is_empty()
@@ -123,13 +146,13 @@ impl Job {
     pub(crate) fn transaction(&self, facts: ContentFacts, limits: &OfferedLimits) -> Transaction {
         let fitting = &self.pending[..self.fitting(limits)];
         let envelope = &self.entry.envelope;
-        let posta_store::Requests { returned, envelope_id, .. } = envelope.requests.clone();
+        let posta_store::Requests { returned, envelope_id, tls, .. } = envelope.requests.clone();
         Transaction {
             reverse_path: envelope.reverse_path.clone(),
             recipients: fitting.iter().map(|pending| self.recipient(&pending.mailbox)).collect(),
             facts,
             smtputf8: envelope.smtputf8,
-            requests: Requests { returned, envelope_id },
+            requests: Requests { returned, envelope_id, require_tls: tls == TlsRequest::Required },
         }
     }
 
@@ -280,7 +303,7 @@ async fn attempt(shared: &Arc<Shared>, mut job: Job) -> Option<Job> {
             return None;
         }
     };
-    let mut targets = planned(shared, &active, &destination, &route);
+    let mut targets = planned(shared, &active, &job, &route);
     let mut has_answered = false;
     let mut last = None;
     while let Some((peer, plan)) = targets.pop_front() {
@@ -305,7 +328,7 @@ async fn attempt(shared: &Arc<Shared>, mut job: Job) -> Option<Job> {
         }
         if let Some(failure) = ended.failure {
             let plan = plan.after(&failure);
-            let obstacle = Obstacle::from(failure);
+            let obstacle = job.obstacle(failure);
             if let Some(plan) = plan {
                 let detail = format!("{}; tried again in the clear", obstacle.words());
                 shared.note_security(&job, &peer, None, detail);
@@ -331,16 +354,12 @@ async fn attempt(shared: &Arc<Shared>, mut job: Job) -> Option<Job> {
 }
 
 /// The hosts in order, each with what is demanded of it.
-fn planned(
-    shared: &Shared,
-    active: &Active,
-    destination: &Destination,
-    route: &Route,
-) -> VecDeque<(PeerName, Plan)> {
+fn planned(shared: &Shared, active: &Active, job: &Job, route: &Route) -> VecDeque<(PeerName, Plan)> {
     let settings = &active.settings;
+    let (destination, asked) = (job.destination(), job.tls_request());
     let plan = |peer: PeerName| {
         let is_remembered = shared.tls_memory.has(&peer.host, shared.clock.now());
-        let plan = Plan::new(&settings.tls, destination, settings.smarthost.as_ref(), is_remembered);
+        let plan = Plan::new(&settings.tls, destination, settings.smarthost.as_ref(), is_remembered, asked);
         (peer, plan)
     };
     targets(route).into_iter().map(plan).collect()
@@ -452,9 +471,10 @@ async fn converse(shared: &Arc<Shared>, mut connection: Connection, mut stream: 
     let transcript = shared.transcript(&connection.peer);
     let mut client = connection.active.client.clone();
     let authenticates = connection.active.settings.credentials(&connection.destination).is_some();
-    if connection.plan.tls != client.tls || authenticates {
+    let lmtp = Settings::speaks_lmtp(&connection.destination);
+    if connection.plan.tls != client.tls || authenticates || lmtp {
         let settings = (*client).clone().with_tls(connection.plan.tls);
-        client = Arc::new(posta_smtp::client::Settings { authenticates, ..settings });
+        client = Arc::new(posta_smtp::client::Settings { authenticates, lmtp, ..settings });
     }
     let tls = connection.plan.end(&connection.active.settings.tls.trust, &connection.peer);
     let mut session = Session::new(client, shared.clock.now());

@@ -18,6 +18,7 @@ mod conversion;
 mod delivery;
 mod here;
 pub mod limits;
+mod null_mx;
 mod outcome;
 mod reinjection;
 mod report;

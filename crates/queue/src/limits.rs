@@ -62,3 +62,7 @@ pub const TLS_MEMORY: Duration = Duration::from_secs(2 * 24 * 60 * 60);
 
 /// Hosts remembered for their TLS.
 pub const TLS_HOSTS_REMEMBERED_MAX: usize = 20_000;
+
+/// How long a client waits at RCPT for the DNS to say that a domain accepts no mail; RFC 5321 §4.5.3.2.3 has
+/// clients wait for 5 minutes, but most will not.
+pub const NULL_MX_TIME_MAX: Duration = Duration::from_secs(2);

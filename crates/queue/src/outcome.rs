@@ -66,6 +66,8 @@ pub enum Obstacle {
         /// Whether it was silence rather than a broken connection.
         timed_out: bool,
     },
+    /// The message is not to leave TLS (RFC 8689), and there is none, or the host does not prove who it is.
+    TlsRequired(String),
     /// A maildrop here does not take it.
     Maildrop(MaildropRefusal),
     /// Our own store failed.
@@ -95,7 +97,7 @@ impl Obstacle {
             | Obstacle::Suspended { .. }
             | Obstacle::LostAfterFinalDot { .. }
             | Obstacle::Store(_) => true,
-            Obstacle::ReturnedByOperator => false,
+            Obstacle::TlsRequired(_) | Obstacle::ReturnedByOperator => false,
         }
     }
 
@@ -104,7 +106,7 @@ impl Obstacle {
     /// is not sent twice in one go.
     pub fn is_for_next_host(&self) -> bool {
         match self {
-            Obstacle::Unreachable { .. } => true,
+            Obstacle::Unreachable { .. } | Obstacle::TlsRequired(_) => true,
             Obstacle::Session(failure) => match (&failure.fault, failure.stage) {
                 (Fault::ContentUnreadable | Fault::ContentMalformed, _) => false,
                 (
@@ -171,6 +173,8 @@ impl Obstacle {
             }
             Obstacle::Unreachable { .. } | Obstacle::Suspended { .. } => ours(4, 4, 1),
             Obstacle::LostAfterFinalDot { .. } => ours(4, 4, 2),
+            // RFC 8689 §4.2.1: encryption needed.
+            Obstacle::TlsRequired(_) => ours(5, 7, 10),
             Obstacle::Maildrop(refusal) => refusal.status,
             Obstacle::Store(_) => ours(4, 3, 0),
             Obstacle::ReturnedByOperator => ours(5, 7, 0),
@@ -193,6 +197,9 @@ impl Obstacle {
             Obstacle::LostAfterFinalDot { timed_out: true } => {
                 "the host did not answer to the final dot, so nobody knows whether the message arrived"
                     .to_owned()
+            }
+            Obstacle::TlsRequired(reason) => {
+                bounded(&format!("the message may not be sent without verified TLS: {reason}"))
             }
             Obstacle::Maildrop(refusal) => bounded(&refusal.reason),
             Obstacle::Store(reason) => bounded(&format!("this host's own store failed: {reason}")),
@@ -217,12 +224,22 @@ fn session_status(failure: &Failure) -> EnhancedStatus {
         Fault::Refused(reply) => {
             let class = if reply.is_permanent() { 5 } else { 4 };
             let own = reply.enhanced.filter(|status| status.class == class);
-            own.unwrap_or_else(|| EnhancedStatus::new(class, 0, 0))
+            own.unwrap_or_else(|| match reply.code {
+                // RFC 7504 §3, §4, with what RFC 3463 §3.4 and RFC 7505 §4.2 call it: a host, or a domain, that
+                // accepts no mail.
+                521 => EnhancedStatus::new(5, 3, 2),
+                556 => EnhancedStatus::new(5, 1, 10),
+                _ => EnhancedStatus::new(class, 0, 0),
+            })
         }
         Fault::ConnectionLost | Fault::TimedOut => EnhancedStatus::new(4, 4, 2),
         Fault::BadReply(_) => EnhancedStatus::new(4, 5, 0),
         // RFC 6531 §3.5 names 5.6.7; RFC 6152 §3 (with RFC 3463 §3.7) 5.6.3.
         Fault::ExtensionMissing("SMTPUTF8") => EnhancedStatus::new(5, 6, 7),
+        // RFC 3463 §3.7: media not supported.
+        Fault::ExtensionMissing("BINARYMIME") => EnhancedStatus::new(5, 6, 1),
+        // RFC 8689 §4.2.1.
+        Fault::ExtensionMissing("REQUIRETLS") => EnhancedStatus::new(5, 7, 30),
         Fault::ExtensionMissing(_) => EnhancedStatus::new(5, 6, 3),
         // RFC 1870 §6.1.
         Fault::TooLarge { .. } => EnhancedStatus::new(5, 3, 4),
@@ -238,6 +255,7 @@ fn session_words(failure: &Failure) -> String {
         Stage::Hello => "EHLO",
         Stage::StartTls => "STARTTLS",
         Stage::Authentication => "AUTH",
+        Stage::Request => "ETRN or ATRN",
         Stage::Mail => "MAIL",
         Stage::Recipient => "RCPT",
         Stage::Data => "DATA",
@@ -261,6 +279,13 @@ fn session_words(failure: &Failure) -> String {
         Fault::ExtensionMissing("8BITMIME") => {
             "the message has 8-bit content that cannot be converted, and the host does not offer 8BITMIME"
                 .to_owned()
+        }
+        Fault::ExtensionMissing("BINARYMIME") => {
+            "the message has binary content that cannot be converted, and the host does not offer BINARYMIME"
+                .to_owned()
+        }
+        Fault::ExtensionMissing("REQUIRETLS") => {
+            "the message may not leave TLS (REQUIRETLS), and the host does not promise that".to_owned()
         }
         Fault::ExtensionMissing(name) => format!("the host does not offer {name}"),
         Fault::TooLarge { limit_octets } => {
@@ -341,6 +366,13 @@ mod tests {
             (session(Stage::StartTls, Fault::Tls(TlsFailure::TimedOut)), true, true, true, "4.7.5"),
             (session(Stage::Mail, Fault::ExtensionMissing("8BITMIME")), false, true, false, "5.6.3"),
             (session(Stage::Mail, Fault::ExtensionMissing("SMTPUTF8")), false, true, false, "5.6.7"),
+            (session(Stage::Mail, Fault::ExtensionMissing("BINARYMIME")), false, true, false, "5.6.1"),
+            (session(Stage::Mail, Fault::ExtensionMissing("REQUIRETLS")), false, true, false, "5.7.30"),
+            (Obstacle::TlsRequired("no".into()), false, true, false, "5.7.10"),
+            // RFC 7504, where the host says no more.
+            (refused(Stage::Greeting, 521), false, true, false, "5.3.2"),
+            (refused(Stage::Recipient, 556), false, false, false, "5.1.10"),
+            (refused(Stage::EndOfData, 556), false, false, false, "5.1.10"),
             (session(Stage::Mail, Fault::TooLarge { limit_octets: 1 }), false, true, false, "5.3.4"),
             (session(Stage::Content, Fault::ContentUnreadable), true, false, false, "4.3.0"),
             (Obstacle::ReturnedByOperator, false, false, false, "5.7.0"),

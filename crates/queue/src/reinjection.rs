@@ -12,12 +12,14 @@ use thiserror::Error;
 pub trait Reinjection: Send + Sync + 'static {
     /// Accepts a report for `to` from the null reverse-path, as any message is accepted: into a
     /// maildrop or into the queue. `reported` is committed together with it, so that no failure is
-    /// ever settled without its report, or reported twice.
+    /// ever settled without its report, or reported twice. `require_tls` if what is reported was not to leave
+    /// TLS: the report has its header section in it (RFC 8689 §5).
     async fn inject(
         &self,
         to: &Mailbox,
         message: Bytes,
         reported: Vec<(QueueId, QueueChange)>,
+        require_tls: bool,
     ) -> Result<QueueId, InjectError>;
 
     /// How a message that has waited for its time goes into a maildrop here, if it may.

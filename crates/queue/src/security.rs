@@ -8,6 +8,7 @@ use crate::{
 use posta_address::{Domain, Host};
 use posta_runtime::tls::{Connector, Demand, TlsEnd, Trust};
 use posta_smtp::client::{Failure, Fault, Stage, TlsUse};
+use posta_store::TlsRequest;
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, PoisonError},
@@ -61,21 +62,43 @@ impl Default for TlsPolicy {
 }
 
 impl TlsPolicy {
+    /// What is demanded for one message (RFC 8689). A sender who asks for verified TLS gets it. One who asks
+    /// not to insist on it is heard where only the general rule would insist: what is said of a single
+    /// destination, or of the smarthost, is this host's own policy, not the recipient's.
+    fn level_for(
+        &self,
+        destination: &Destination,
+        smarthost: Option<&NextHop>,
+        asked: TlsRequest,
+    ) -> TlsLevel {
+        let is_smarthost = matches!(destination, Destination::Fixed(hop) if Some(hop) == smarthost);
+        match (asked, self.named(destination)) {
+            (TlsRequest::Required, _) => TlsLevel::Verified,
+            (TlsRequest::Optional, None) if !is_smarthost && self.default != TlsLevel::None => {
+                TlsLevel::Opportunistic
+            }
+            _ => self.level(destination, smarthost),
+        }
+    }
+
+    /// What is said of this very destination.
+    fn named(&self, destination: &Destination) -> Option<TlsLevel> {
+        match destination.host() {
+            Some(Host::Domain(domain)) => self.destinations.get(domain).copied(),
+            Some(Host::Literal(_)) | None => None,
+        }
+    }
+
     fn level(&self, destination: &Destination, smarthost: Option<&NextHop>) -> TlsLevel {
-        let host = match destination {
-            Destination::Host(host) => host,
-            Destination::Fixed(hop) => &hop.host,
-            // No connection is made.
-            Destination::Here => return self.default,
-        };
-        let named = match host {
-            Host::Domain(domain) => self.destinations.get(domain).copied(),
-            Host::Literal(_) => None,
-        };
         let is_smarthost = matches!(destination, Destination::Fixed(hop) if Some(hop) == smarthost);
         // What does not leave this machine needs no certificate.
-        let is_here = matches!(host, Host::Literal(literal) if literal.ip().is_loopback());
-        named.unwrap_or(if is_smarthost && !is_here { self.smarthost } else { self.default })
+        let is_here =
+            matches!(destination.host(), Some(Host::Literal(literal)) if literal.ip().is_loopback());
+        self.named(destination).unwrap_or(if is_smarthost && !is_here {
+            self.smarthost
+        } else {
+            self.default
+        })
     }
 }
 
@@ -97,8 +120,9 @@ impl Plan {
         destination: &Destination,
         smarthost: Option<&NextHop>,
         is_remembered: bool,
+        asked: TlsRequest,
     ) -> Self {
-        let level = policy.level(destination, smarthost);
+        let level = policy.level_for(destination, smarthost, asked);
         let is_implicit = matches!(destination, Destination::Fixed(hop) if hop.port == SUBMISSIONS_PORT);
         let (tls, demand, falls_back) = match level {
             TlsLevel::None => (TlsUse::Never, Demand::Noted, false),
@@ -112,6 +136,11 @@ impl Plan {
             false => (tls, falls_back),
         };
         Plan { tls, demand, falls_back, is_remembered }
+    }
+
+    /// Nothing is said unless the host has proven, inside TLS, who it is.
+    pub(crate) fn is_strict(self) -> bool {
+        self.demand == Demand::Verified
     }
 
     /// The plan after TLS has failed; `None` where nothing may go in the clear, or TLS is not what failed.
@@ -199,7 +228,7 @@ mod tests {
         let failed = Failure { stage: Stage::StartTls, fault: Fault::Tls(TlsFailure::TimedOut) };
         let missing = Failure { stage: Stage::StartTls, fault: Fault::TlsMissing };
         for (destination, remembered, tls, demand, falls_back) in table {
-            let plan = Plan::new(&policy, &destination, Some(&smarthost), remembered);
+            let plan = Plan::new(&policy, &destination, Some(&smarthost), remembered, TlsRequest::None);
             assert_eq!((plan.tls, plan.demand), (tls, demand), "{destination}");
             assert_eq!(
                 plan.after(&failed).map(|plan| plan.tls),
@@ -210,8 +239,43 @@ mod tests {
             assert_eq!(plan.after(&failed).and_then(|plan| plan.after(&failed)), None, "once only");
         }
         let here: NextHop = "127.0.0.1:2525".parse().expect("a hop");
-        let plan = Plan::new(&policy, &Destination::Fixed(here.clone()), Some(&here), false);
+        let here = (Destination::Fixed(here.clone()), here);
+        let plan = Plan::new(&policy, &here.0, Some(&here.1), false, TlsRequest::None);
         assert_eq!((plan.tls, plan.demand), (IfOffered, noted), "on this machine");
+    }
+
+    #[test]
+    fn what_senders_ask_for() {
+        use TlsUse::{IfOffered, Implicit, Never, Required};
+        let smarthost: NextHop = "smart.example:587".parse().expect("a hop");
+        let mut policy = TlsPolicy { smarthost: TlsLevel::Verified, ..TlsPolicy::default() };
+        let named = [("none.example", TlsLevel::None), ("verified.example", TlsLevel::Verified)];
+        policy.destinations =
+            named.map(|(name, level)| (Domain::parse(name).expect("a domain"), level)).into();
+        let to = |name: &str| Destination::Host(host(name));
+        let fixed = |text: &str| Destination::Fixed(text.parse().expect("a hop"));
+        let (required, optional) = (TlsRequest::Required, TlsRequest::Optional);
+        // The general rule, destination, what is asked, the use of TLS, whether the host must prove itself.
+        let table = [
+            (TlsLevel::Opportunistic, to("south.example"), required, Required, true),
+            (TlsLevel::None, to("south.example"), required, Required, true),
+            (TlsLevel::Opportunistic, to("none.example"), required, Required, true),
+            (TlsLevel::Opportunistic, fixed("other.example:465"), required, Implicit, true),
+            (TlsLevel::Opportunistic, fixed("127.0.0.1:25"), required, Required, true),
+            (TlsLevel::Remember, to("south.example"), optional, IfOffered, false),
+            (TlsLevel::Verified, to("south.example"), optional, IfOffered, false),
+            (TlsLevel::None, to("south.example"), optional, Never, false),
+            // This host's own policy.
+            (TlsLevel::Opportunistic, to("verified.example"), optional, Required, true),
+            (TlsLevel::Opportunistic, fixed("smart.example:587"), optional, Required, true),
+        ];
+        for (default, destination, asked, tls, proven) in table {
+            policy.default = default;
+            let plan = Plan::new(&policy, &destination, Some(&smarthost), true, asked);
+            let demand = if proven { Demand::Verified } else { Demand::Noted };
+            assert_eq!((plan.tls, plan.demand), (tls, demand), "{destination} {asked}");
+            assert_eq!(plan.falls_back, tls == IfOffered, "{destination} {asked}");
+        }
     }
 
     #[test]

@@ -99,6 +99,7 @@ impl Active {
     fn new(settings: Settings) -> Arc<Self> {
         let mut client = client::Settings::new(settings.hostname.clone());
         client.time_limits = settings.time_limits;
+        client.chunking = settings.chunking;
         Arc::new(Active { settings, client: Arc::new(client) })
     }
 }
@@ -404,6 +405,10 @@ pub struct Queue {
 }
 
 impl Queue {
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     /// Loads what is in the store and begins to deliver. To be called inside a runtime.
     pub async fn start(parts: Parts) -> Result<Self, StoreError> {
         let (settlements, waiting) = mpsc::channel(SETTLEMENTS_WAITING_MAX);

@@ -21,28 +21,45 @@ pub struct NextHop {
     pub host: Host,
     /// The port.
     pub port: u16,
+    /// It is spoken to in LMTP (RFC 2033): each recipient has its own outcome.
+    pub lmtp: bool,
 }
+
+/// Where LMTP must not be spoken (RFC 2033 §5).
+const SMTP_PORT: u16 = 25;
 
 /// The text is no `host:port`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("expected host:port, for instance mail.example:25, 192.0.2.1:25 or [2001:db8::1]:25")]
+#[error(
+    "expected host:port, for instance mail.example:25, 192.0.2.1:25 or [2001:db8::1]:25, or lmtp:host:port"
+)]
 pub struct BadNextHop;
 
 impl FromStr for NextHop {
     type Err = BadNextHop;
     fn from_str(text: &str) -> Result<Self, BadNextHop> {
+        let (lmtp, text) = match text.strip_prefix("lmtp:") {
+            // A host of this name would be written with its port alone.
+            Some(rest) if rest.contains(':') => (true, rest),
+            _ => (false, text),
+        };
         let (host, port) = text.rsplit_once(':').ok_or(BadNextHop)?;
         let port = port.parse().ok().filter(|port| *port != 0).ok_or(BadNextHop)?;
+        // RFC 2033 §5: it must not be used there.
+        if lmtp && port == SMTP_PORT {
+            return Err(BadNextHop);
+        }
         let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
         if let Ok(ip) = bare.parse::<IpAddr>() {
-            return Ok(NextHop { host: Host::Literal(AddressLiteral::from(ip)), port });
+            return Ok(NextHop { host: Host::Literal(AddressLiteral::from(ip)), port, lmtp });
         }
-        Ok(NextHop { host: Host::parse(host).map_err(|_| BadNextHop)?, port })
+        Ok(NextHop { host: Host::parse(host).map_err(|_| BadNextHop)?, port, lmtp })
     }
 }
 
 impl fmt::Display for NextHop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.lmtp { "lmtp:" } else { "" })?;
         match &self.host {
             Host::Literal(literal) => match literal.ip() {
                 IpAddr::V6(ip) => write!(f, "[{ip}]:{}", self.port),
@@ -62,6 +79,17 @@ pub enum Destination {
     Fixed(NextHop),
     /// The maildrops of this host.
     Here,
+}
+
+impl Destination {
+    /// The domain or host that mail goes to, if to another.
+    pub fn host(&self) -> Option<&Host> {
+        match self {
+            Destination::Host(host) => Some(host),
+            Destination::Fixed(hop) => Some(&hop.host),
+            Destination::Here => None,
+        }
+    }
 }
 
 impl fmt::Display for Destination {
@@ -101,6 +129,8 @@ pub struct Settings {
     pub idle_connection: Duration,
     /// Messages over one connection.
     pub messages_per_connection: u32,
+    /// Send contents in chunks, with BDAT, to hosts that offer CHUNKING (RFC 3030).
+    pub chunking: bool,
     /// TLS to other hosts.
     pub tls: TlsPolicy,
     /// How long to wait for replies.
@@ -124,9 +154,15 @@ impl Settings {
             connect_time: CONNECT_TIME_MAX,
             idle_connection: IDLE_CONNECTION_MAX,
             messages_per_connection: MESSAGES_PER_CONNECTION_MAX,
+            chunking: true,
             tls: TlsPolicy::default(),
             time_limits: TimeLimits::default(),
         }
+    }
+
+    /// Whether the destination is spoken to in LMTP.
+    pub(crate) fn speaks_lmtp(destination: &Destination) -> bool {
+        matches!(destination, Destination::Fixed(hop) if hop.lmtp)
     }
 
     /// What we prove ourselves with at a destination.
@@ -167,6 +203,11 @@ mod tests {
             ("[192.0.2.1]:25", Some("192.0.2.1:25")),
             ("[2001:db8::1]:2525", Some("[2001:db8::1]:2525")),
             ("[IPv6:2001:db8::1]:2525", Some("[2001:db8::1]:2525")),
+            ("lmtp:mail.example:24", Some("lmtp:mail.example:24")),
+            ("lmtp:[2001:db8::1]:2424", Some("lmtp:[2001:db8::1]:2424")),
+            ("lmtp:24", Some("lmtp:24")),
+            ("lmtp:mail.example:25", None),
+            ("lmtp:mail.example", None),
             ("mail.example", None),
             ("mail.example:", None),
             ("mail.example:0", None),

@@ -15,7 +15,7 @@ use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
 use posta_address::{ForwardPath, Mailbox, ReversePath};
 use posta_journal::{Event, Fate};
-use posta_store::{Attempt, QueueChange, QueueEntry, QueueId, QueueRecipient, Store, StoreError};
+use posta_store::{Attempt, QueueChange, QueueEntry, QueueId, QueueRecipient, Store, StoreError, TlsRequest};
 use posta_wire::ReturnedPart;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -234,7 +234,7 @@ impl Shared {
         let reported = statuses
             .iter()
             .map(|status| (entry.id, QueueChange::DelayReported { mailbox: status.mailbox.clone() }));
-        match self.reinjection.inject(to, message, reported.collect()).await {
+        match self.reinjection.inject(to, message, reported.collect(), requires_tls(entry)).await {
             Ok(report) => self.note_report(entry, report, to, ReportKind::Delay),
             Err(error) => tracing::warn!(id = %entry.id, %error, "reporting a delay"),
         }
@@ -255,7 +255,7 @@ impl Shared {
             let headers = self.headers_of(entry).await.unwrap_or_default();
             let quoted = Quoted { message: headers, is_whole: false };
             let message = self.build_report(ReportKind::Success, entry, to, false, &statuses, &quoted, now);
-            match self.reinjection.inject(to, message, settled()).await {
+            match self.reinjection.inject(to, message, settled(), requires_tls(entry)).await {
                 Ok(report) => return self.note_report(entry, report, to, ReportKind::Success),
                 Err(error) => tracing::warn!(id = %entry.id, %error, "reporting success"),
             }
@@ -328,7 +328,7 @@ impl Shared {
             let mailbox = status.mailbox.clone();
             (entry.id, QueueChange::Settled { mailbox, fate: Fate::Bounced })
         });
-        let report = self.reinjection.inject(to, message, reported.collect()).await?;
+        let report = self.reinjection.inject(to, message, reported.collect(), requires_tls(entry)).await?;
         for status in statuses {
             let recipient = entry.recipients.iter().find(|known| known.mailbox == status.mailbox);
             if let Some(recipient) = recipient {
@@ -407,7 +407,11 @@ impl Shared {
     /// too large (RFC 3461 §4.3), else what has its header section.
     async fn quote(&self, entry: &QueueEntry) -> Result<Quoted, StoreError> {
         let size_octets = entry.content.size_octets;
-        let wants_all = entry.envelope.requests.returned == Some(ReturnedPart::Full);
+        // RFC 8689 §5: never all of what is not to leave TLS. And a report is text: what is binary has no place
+        // in it.
+        let wants_all = entry.envelope.requests.returned == Some(ReturnedPart::Full)
+            && !requires_tls(entry)
+            && !entry.envelope.facts.is_binary;
         if !wants_all || size_octets > RETURNED_MESSAGE_OCTETS_MAX {
             return Ok(Quoted { message: self.headers_of(entry).await?, is_whole: false });
         }
@@ -426,6 +430,11 @@ impl Shared {
     async fn headers_of(&self, entry: &QueueEntry) -> Result<Bytes, StoreError> {
         self.store.read(&entry.content, 0, RETURNED_HEADERS_OCTETS_MAX).await
     }
+}
+
+/// Reports about what is not to leave TLS are not to leave it either.
+fn requires_tls(entry: &QueueEntry) -> bool {
+    entry.envelope.requests.tls == TlsRequest::Required
 }
 
 /// What of a message goes back with a report.

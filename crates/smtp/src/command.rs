@@ -1,7 +1,7 @@
 //! Commands: one variant per verb, printing is the inverse of parsing (RFC 5321 §4.1.1).
 
 use crate::{
-    MailParameters, RecipientParameters, Reply, SyntaxQuirks,
+    Delivery, Introduction, MailParameters, QueueName, RecipientParameters, Reply, SyntaxQuirks, Turning,
     limits::HELLO_NAME_OCTETS_MAX,
     parameters::ParameterError,
     replies::{self, Standard},
@@ -17,8 +17,12 @@ pub enum Command {
     Helo(String),
     /// `EHLO name`
     Ehlo(String),
-    /// `MAIL FROM:<reverse-path> parameters`
+    /// `LHLO name`: the greeting of LMTP (RFC 2033 §4.1)
+    Lhlo(String),
+    /// `MAIL FROM:<reverse-path> parameters`, or `SEND`, `SOML`, `SAML` (RFC 821 §4.1.1)
     Mail {
+        /// What the verb asks for.
+        delivery: Delivery,
         /// Where failures are reported to.
         reverse_path: ReversePath,
         /// What follows the path.
@@ -54,6 +58,12 @@ pub enum Command {
     Help(Option<String>),
     /// `NOOP`, perhaps with a word that means nothing
     Noop(Option<String>),
+    /// `ETRN domain`, `ETRN @domain`, `ETRN #queue` (RFC 1985 §5)
+    Etrn(QueueName),
+    /// `ATRN [domain,…]` (RFC 2645 §5.2.1), or `TURN` (RFC 821 §3.8)
+    Turn(Turning),
+    /// `XCLIENT name=value …` (Postfix)
+    XClient(Box<Introduction>),
     /// `QUIT`
     Quit,
 }
@@ -83,8 +93,16 @@ pub enum Verb {
     Helo,
     /// EHLO
     Ehlo,
+    /// LHLO
+    Lhlo,
     /// MAIL
     Mail,
+    /// SEND
+    Send,
+    /// SOML
+    Soml,
+    /// SAML
+    Saml,
     /// RCPT
     Rcpt,
     /// DATA
@@ -105,6 +123,14 @@ pub enum Verb {
     Help,
     /// NOOP
     Noop,
+    /// ETRN
+    Etrn,
+    /// ATRN
+    Atrn,
+    /// TURN
+    Turn,
+    /// XCLIENT
+    XClient,
     /// QUIT
     Quit,
 }
@@ -118,16 +144,19 @@ pub struct CommandError {
     words: Option<&'static str>,
 }
 
-/// Known from other RFCs but not offered here, hence 502 rather than 500 (RFC 5321 §4.2.4): TURN, SEND,
-/// SOML, SAML (RFC 5321 Appendix F), ETRN
-/// (RFC 1985), ATRN (RFC 2645), BURL (RFC 4468), LHLO (RFC 2033).
-const NOT_IMPLEMENTED: &[&str] = &["TURN", "SEND", "SOML", "SAML", "ETRN", "ATRN", "BURL", "LHLO"];
+/// Known from other RFCs but not offered here, hence 502 rather than 500 (RFC 5321 §4.2.4): BURL
+/// (RFC 4468).
+const NOT_IMPLEMENTED: &[&str] = &["BURL"];
 
 impl Verb {
-    const ALL: [(&'static str, Verb); 14] = [
+    const ALL: [(&'static str, Verb); 22] = [
         ("HELO", Verb::Helo),
         ("EHLO", Verb::Ehlo),
+        ("LHLO", Verb::Lhlo),
         ("MAIL", Verb::Mail),
+        ("SEND", Verb::Send),
+        ("SOML", Verb::Soml),
+        ("SAML", Verb::Saml),
         ("RCPT", Verb::Rcpt),
         ("DATA", Verb::Data),
         ("BDAT", Verb::Bdat),
@@ -138,6 +167,10 @@ impl Verb {
         ("EXPN", Verb::Expn),
         ("HELP", Verb::Help),
         ("NOOP", Verb::Noop),
+        ("ETRN", Verb::Etrn),
+        ("ATRN", Verb::Atrn),
+        ("TURN", Verb::Turn),
+        ("XCLIENT", Verb::XClient),
         ("QUIT", Verb::Quit),
     ];
 
@@ -151,7 +184,11 @@ impl Verb {
         match self {
             Verb::Helo => "helo",
             Verb::Ehlo => "ehlo",
+            Verb::Lhlo => "lhlo",
             Verb::Mail => "mail",
+            Verb::Send => "send",
+            Verb::Soml => "soml",
+            Verb::Saml => "saml",
             Verb::Rcpt => "rcpt",
             Verb::Data => "data",
             Verb::Bdat => "bdat",
@@ -162,6 +199,10 @@ impl Verb {
             Verb::Expn => "expn",
             Verb::Help => "help",
             Verb::Noop => "noop",
+            Verb::Etrn => "etrn",
+            Verb::Atrn => "atrn",
+            Verb::Turn => "turn",
+            Verb::XClient => "xclient",
             Verb::Quit => "quit",
         }
     }
@@ -196,7 +237,8 @@ impl Command {
         match verb {
             Verb::Helo => parse_hello(verb, arguments, quirks).map(Command::Helo),
             Verb::Ehlo => parse_hello(verb, arguments, quirks).map(Command::Ehlo),
-            Verb::Mail => parse_mail(arguments, quirks),
+            Verb::Lhlo => parse_hello(verb, arguments, quirks).map(Command::Lhlo),
+            Verb::Mail | Verb::Send | Verb::Soml | Verb::Saml => parse_mail(verb, arguments, quirks),
             Verb::Rcpt => parse_rcpt(arguments, quirks),
             Verb::Data => without(Command::Data),
             Verb::Bdat => parse_bdat(arguments),
@@ -207,6 +249,19 @@ impl Command {
             Verb::Expn => parse_lookup(verb, arguments).map(Command::Expn),
             Verb::Help => Ok(Command::Help(optional())),
             Verb::Noop => Ok(Command::Noop(optional())),
+            Verb::Etrn => QueueName::parse(arguments).map(Command::Etrn).ok_or_else(|| {
+                CommandError::new(Some(verb), replies::BAD_ARGUMENTS)
+                    .say("Syntax: ETRN domain, @domain or #queue")
+            }),
+            Verb::Atrn => Turning::parse(arguments).map(Command::Turn).ok_or_else(|| {
+                CommandError::new(Some(verb), replies::BAD_ARGUMENTS).say("Syntax: ATRN [domain,domain...]")
+            }),
+            Verb::Turn => without(Command::Turn(Turning::Historic)),
+            Verb::XClient => {
+                Introduction::parse(arguments).map(Box::new).map(Command::XClient).ok_or_else(|| {
+                    CommandError::new(Some(verb), replies::BAD_ARGUMENTS).say("Bad XCLIENT attribute")
+                })
+            }
             Verb::Quit => without(Command::Quit),
         }
     }
@@ -216,7 +271,8 @@ impl Command {
         match self {
             Command::Helo(_) => Verb::Helo,
             Command::Ehlo(_) => Verb::Ehlo,
-            Command::Mail { .. } => Verb::Mail,
+            Command::Lhlo(_) => Verb::Lhlo,
+            Command::Mail { delivery, .. } => delivery.verb(),
             Command::Rcpt { .. } => Verb::Rcpt,
             Command::Data => Verb::Data,
             Command::Bdat { .. } => Verb::Bdat,
@@ -227,6 +283,10 @@ impl Command {
             Command::Expn(_) => Verb::Expn,
             Command::Help(_) => Verb::Help,
             Command::Noop(_) => Verb::Noop,
+            Command::Etrn(_) => Verb::Etrn,
+            Command::Turn(Turning::Authenticated(_)) => Verb::Atrn,
+            Command::Turn(Turning::Historic) => Verb::Turn,
+            Command::XClient(_) => Verb::XClient,
             Command::Quit => Verb::Quit,
         }
     }
@@ -268,10 +328,16 @@ fn parse_hello(verb: Verb, arguments: &str, quirks: &SyntaxQuirks) -> Result<Str
     Ok(arguments.to_owned())
 }
 
-fn parse_mail(arguments: &str, quirks: &SyntaxQuirks) -> Result<Command, CommandError> {
-    let error = |standard| CommandError::new(Some(Verb::Mail), standard);
-    let (path, rest) = split_path(arguments, "FROM:", quirks)
-        .ok_or_else(|| error(replies::BAD_ARGUMENTS).say("Syntax: MAIL FROM:<address>"))?;
+fn parse_mail(verb: Verb, arguments: &str, quirks: &SyntaxQuirks) -> Result<Command, CommandError> {
+    let error = |standard| CommandError::new(Some(verb), standard);
+    let (delivery, syntax) = match Delivery::of(verb) {
+        Some(Delivery::Send) => (Delivery::Send, "Syntax: SEND FROM:<address>"),
+        Some(Delivery::SendOrMail) => (Delivery::SendOrMail, "Syntax: SOML FROM:<address>"),
+        Some(Delivery::SendAndMail) => (Delivery::SendAndMail, "Syntax: SAML FROM:<address>"),
+        Some(Delivery::Mail) | None => (Delivery::Mail, "Syntax: MAIL FROM:<address>"),
+    };
+    let (path, rest) =
+        split_path(arguments, "FROM:", quirks).ok_or_else(|| error(replies::BAD_ARGUMENTS).say(syntax))?;
     let reverse_path = match path {
         Path::Bracketed(path) => ReversePath::parse(path),
         Path::Bare(path) => ReversePath::parse(&format!("<{path}>")),
@@ -286,7 +352,7 @@ fn parse_mail(arguments: &str, quirks: &SyntaxQuirks) -> Result<Command, Command
         error(standard).say(words_for(reason, standard.text))
     })?;
     let parameters = MailParameters::parse(rest).map_err(|reason| error(reason.into()))?;
-    Ok(Command::Mail { reverse_path, parameters })
+    Ok(Command::Mail { delivery, reverse_path, parameters })
 }
 
 fn parse_rcpt(arguments: &str, quirks: &SyntaxQuirks) -> Result<Command, CommandError> {
@@ -427,8 +493,12 @@ impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verb = self.verb().as_str();
         match self {
-            Command::Helo(name) | Command::Ehlo(name) if name.is_empty() => f.write_str(verb),
-            Command::Helo(argument) | Command::Ehlo(argument) => write!(f, "{verb} {argument}"),
+            Command::Helo(name) | Command::Ehlo(name) | Command::Lhlo(name) if name.is_empty() => {
+                f.write_str(verb)
+            }
+            Command::Helo(argument) | Command::Ehlo(argument) | Command::Lhlo(argument) => {
+                write!(f, "{verb} {argument}")
+            }
             Command::Auth(AuthCommand { mechanism, initial }) => {
                 write!(f, "{verb} {mechanism}")?;
                 // For the wire only, as all that a client sends.
@@ -438,12 +508,17 @@ impl fmt::Display for Command {
                 let parameter = if lookup.smtputf8 { " SMTPUTF8" } else { "" };
                 write!(f, "{verb} {}{parameter}", lookup.argument)
             }
-            Command::Mail { reverse_path, parameters } => write!(f, "{verb} FROM:{reverse_path}{parameters}"),
+            Command::Mail { reverse_path, parameters, .. } => {
+                write!(f, "{verb} FROM:{reverse_path}{parameters}")
+            }
             Command::Rcpt { forward_path, parameters } => write!(f, "{verb} TO:{forward_path}{parameters}"),
             Command::Help(Some(argument)) | Command::Noop(Some(argument)) => write!(f, "{verb} {argument}"),
             Command::Bdat { octets, last } => {
                 write!(f, "{verb} {octets}{}", if *last { " LAST" } else { "" })
             }
+            Command::Etrn(name) => write!(f, "{verb} {name}"),
+            Command::Turn(turning) => turning.fmt(f),
+            Command::XClient(introduction) => write!(f, "{verb}{introduction}"),
             Command::Data
             | Command::Rset
             | Command::StartTls
@@ -469,7 +544,11 @@ mod tests {
         let cases = [
             ("helo x.example", "HELO x.example"),
             ("EHLO [192.0.2.1]", "EHLO [192.0.2.1]"),
+            ("lhlo x.example", "LHLO x.example"),
             ("MAIL FROM:<>", "MAIL FROM:<>"),
+            ("send from:<a@x.example>", "SEND FROM:<a@x.example>"),
+            ("SOML FROM:<a@x.example> SIZE=1", "SOML FROM:<a@x.example> SIZE=1"),
+            ("Saml From:<>", "SAML FROM:<>"),
             (
                 "mail from: <a@X.Example> size=10 body=8bitmime smtputf8",
                 "MAIL FROM:<a@x.example> SIZE=10 BODY=8BITMIME SMTPUTF8",
@@ -503,6 +582,12 @@ mod tests {
             ("HELP mail", "HELP mail"),
             ("NOOP x y", "NOOP x y"),
             ("QUIT", "QUIT"),
+            ("etrn @South.example", "ETRN @south.example"),
+            ("ETRN #all", "ETRN #all"),
+            ("atrn", "ATRN"),
+            ("ATRN a.example,B.example", "ATRN a.example,b.example"),
+            ("turn", "TURN"),
+            ("xclient name=x.example addr=192.0.2.1", "XCLIENT NAME=x.example ADDR=192.0.2.1"),
             ("starttls", "STARTTLS"),
         ];
         for (line, printed) in cases {
@@ -523,13 +608,14 @@ mod tests {
             ("MAILFROM:<a@x.example>", "500 5.5.1"),
             ("EHLO", "501 5.5.4"),
             ("STARTTLS now", "501 5.5.4"),
-            ("lhlo x.example", "502 5.5.1"),
+            ("LHLO", "501 5.5.4"),
             ("AUTH", "501 5.5.4"),
             ("AUTH PLAIN a b", "501 5.5.4"),
             ("MAIL FROM:<a@x.example> AUTH=e=mc2@x.example", "501 5.5.4"),
             ("MAIL FROM:<a@x.example> AUTH=e+3dmc2@x.example", "501 5.5.4"),
             ("MAIL FROM:<a@x.example> AUTH", "501 5.5.4"),
             ("MAIL TO:<a@x.example>", "501 5.5.4"),
+            ("SEND TO:<a@x.example>", "501 5.5.4"),
             ("MAIL FROM:<a@x.example", "501 5.5.4"),
             ("MAIL FROM:<\"a@x.example>", "501 5.5.4"),
             ("MAIL FROM:<a@x.example>SIZE=1", "501 5.5.4"),
@@ -558,6 +644,11 @@ mod tests {
             ("VRFY SMTPUTF8", "250"),
             ("VRFY jörg", "553 5.6.7"),
             ("NOOP \u{1}", "500 5.5.2"),
+            ("ETRN", "501 5.5.4"),
+            ("ATRN a.example, b.example", "501 5.5.4"),
+            ("TURN x", "501 5.5.4"),
+            ("XCLIENT", "501 5.5.4"),
+            ("BURL x", "502 5.5.1"),
         ];
         for (line, expected) in cases {
             let got = parse(line).map_or_else(|error| error.reply().to_string(), |_| "250".to_owned());

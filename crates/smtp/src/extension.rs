@@ -1,6 +1,6 @@
 //! Service extensions (RFC 5321 §2.2): what our EHLO reply offers, and what a peer's does.
 
-use crate::{Reply, server};
+use crate::{Reply, server, xclient};
 use posta_wire::sasl::MechanismSet;
 use std::{borrow::Cow, fmt};
 
@@ -25,6 +25,10 @@ pub(crate) fn offered(
     }
     offer(extensions.vrfy, "VRFY".into());
     offer(extensions.expn, "EXPN".into());
+    // Registered by RFC 1869 §6 for what RFC 821 has as optional.
+    for keyword in ["SEND", "SOML", "SAML"] {
+        offer(extensions.send && !settings.lmtp, keyword.into());
+    }
     offer(extensions.eight_bit_mime, "8BITMIME".into());
     // RFC 6531 §3.1: a server that offers SMTPUTF8 must offer 8BITMIME.
     offer(extensions.smtputf8 && extensions.eight_bit_mime, "SMTPUTF8".into());
@@ -33,6 +37,10 @@ pub(crate) fn offered(
     // RFC 4954 §3 item 3.
     offer(!mechanisms.is_empty(), format!("AUTH {mechanisms}").into());
     offer(extensions.chunking, "CHUNKING".into());
+    // RFC 3030 §3: never without CHUNKING.
+    offer(extensions.offers_binary_mime(), "BINARYMIME".into());
+    // RFC 8689 §3: inside TLS only.
+    offer(extensions.require_tls && secured, "REQUIRETLS".into());
     offer(extensions.dsn, "DSN".into());
     if extensions.limits {
         let limits = OfferedLimits {
@@ -41,6 +49,12 @@ pub(crate) fn offered(
             recipient_domains: None,
         };
         offer(true, format!("LIMITS{limits}").into());
+    }
+    offer(extensions.etrn, "ETRN".into());
+    offer(extensions.atrn, "ATRN".into());
+    offer(extensions.turn, "TURN".into());
+    if extensions.xclient {
+        offer(true, format!("XCLIENT {}", xclient::ATTRIBUTES).into());
     }
     offer(true, "ENHANCEDSTATUSCODES".into());
     offer(true, "HELP".into());
@@ -64,6 +78,10 @@ pub struct PeerExtensions {
     pub mechanisms: MechanismSet,
     /// CHUNKING (RFC 3030).
     pub chunking: bool,
+    /// BINARYMIME (RFC 3030 §3).
+    pub binary_mime: bool,
+    /// REQUIRETLS (RFC 8689).
+    pub require_tls: bool,
     /// DSN (RFC 3461).
     pub dsn: bool,
     /// LIMITS (RFC 9422).
@@ -106,6 +124,8 @@ impl PeerExtensions {
                 }
                 "STARTTLS" => extensions.starttls = true,
                 "CHUNKING" => extensions.chunking = true,
+                "BINARYMIME" => extensions.binary_mime = true,
+                "REQUIRETLS" => extensions.require_tls = true,
                 "LIMITS" => extensions.limits = OfferedLimits::parse(words),
                 "DSN" => extensions.dsn = true,
                 "ENHANCEDSTATUSCODES" => extensions.enhanced_status_codes = true,

@@ -4,6 +4,7 @@
 
 pub mod client;
 mod command;
+mod delivery;
 mod enhanced;
 mod extension;
 pub mod limits;
@@ -13,11 +14,16 @@ pub mod replies;
 mod reply;
 pub mod server;
 mod trace;
+mod turn;
+mod xclient;
 
 pub use command::{AuthCommand, Command, CommandError, Lookup, Verb};
+pub use delivery::Delivery;
 pub use enhanced::EnhancedStatus;
 pub use extension::{OfferedLimits, PeerExtensions, SizeOffer};
-pub use parameters::{BadSubmitter, MailParameters, RecipientParameters, Submitter};
+pub use parameters::{BadSubmitter, Body, MailParameters, RecipientParameters, Submitter};
 pub use quirks::SyntaxQuirks;
 pub use reply::{Reply, ReplyAssembler, ReplyError};
 pub use trace::{Received, TransmissionType, return_path_field};
+pub use turn::{QueueName, Turning};
+pub use xclient::{Given, Introduction};

@@ -51,6 +51,15 @@ pub const REFUSALS_MAX: u32 = 200;
 /// Octets of the value of `AUTH=`. RFC 4954 §3 item 6 adds 500 to MAIL for all of the parameter.
 pub const SUBMITTER_OCTETS_MAX: usize = 500;
 
+/// Octets of the name of a queue in ETRN; RFC 1985 has no figure.
+pub const QUEUE_NAME_OCTETS_MAX: usize = 64;
+
+/// Domains of one ATRN; RFC 2645 has no figure, and a command line holds no more.
+pub const TURN_DOMAINS_MAX: usize = 100;
+
+/// Octets of a login name in XCLIENT: those of an address (RFC 5321 §4.5.3.1.3).
+pub const LOGIN_NAME_OCTETS_MAX: usize = 254;
+
 /// Failed authentications in one session until it is closed with 421. RFC 4954 §4 suggests at least 3:
 /// some clients try three mechanisms with the same password.
 pub const AUTHENTICATION_FAILURES_MAX: u32 = 5;
@@ -87,6 +96,9 @@ pub const GREETING_TIMEOUT: Duration = Duration::from_mins(5);
 /// How long the client waits for the reply to HELO or EHLO; the RFC has no figure of its own.
 pub const HELLO_TIMEOUT: Duration = Duration::from_mins(5);
 
+/// How long the client waits for the reply to ETRN, ATRN and TURN (RFC 2645 §5.2.1: at least 10 minutes).
+pub const REQUEST_TIMEOUT: Duration = Duration::from_mins(10);
+
 /// How long the client waits for the reply to MAIL (RFC 5321 §4.5.3.2.2: 5 minutes).
 pub const MAIL_TIMEOUT: Duration = Duration::from_mins(5);
 
@@ -108,3 +120,7 @@ pub const QUIT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Commands sent without waiting for their replies. The replies to so many fit into any TCP window,
 /// so that neither end waits for the other to read (RFC 2920 §3.1).
 pub const PIPELINED_COMMANDS_MAX: usize = 64;
+
+/// Chunks sent without waiting for their replies: enough to keep a long way busy, few enough that a refusal
+/// is heard before much has gone in vain.
+pub const PIPELINED_CHUNKS_MAX: usize = 16;

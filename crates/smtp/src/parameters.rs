@@ -9,8 +9,8 @@ use std::{fmt, str::FromStr};
 pub struct MailParameters {
     /// `SIZE=` (RFC 1870), in octets.
     pub size_octets: Option<u64>,
-    /// `BODY=8BITMIME` (RFC 6152).
-    pub body_8bit: bool,
+    /// `BODY=`.
+    pub body: Body,
     /// `SMTPUTF8` (RFC 6531).
     pub smtputf8: bool,
     /// `RET=` (RFC 3461 §4.3).
@@ -19,6 +19,20 @@ pub struct MailParameters {
     pub envelope_id: Option<EnvelopeId>,
     /// `AUTH=` (RFC 4954 §5).
     pub submitter: Option<Submitter>,
+    /// `REQUIRETLS` (RFC 8689 §4): the message goes on inside verified TLS, or not at all.
+    pub require_tls: bool,
+}
+
+/// What the octets of a content are: `BODY=`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Body {
+    /// `7BIT`, and what is meant where nothing is said (RFC 6152 §2).
+    #[default]
+    SevenBit,
+    /// `8BITMIME`: lines that may hold octets over 127 (RFC 6152).
+    EightBit,
+    /// `BINARYMIME`: any octets, which go with BDAT only (RFC 3030 §3).
+    Binary,
 }
 
 /// Parameters of RCPT (RFC 5321 §4.1.1.3).
@@ -91,13 +105,15 @@ impl MailParameters {
                 "BODY" => once(&mut body, value, parse_body)?,
                 // RFC 6531 §3.1: the parameter takes no value.
                 "SMTPUTF8" => flag(&mut parameters.smtputf8, value)?,
+                // RFC 8689 §4: nor does this one.
+                "REQUIRETLS" => flag(&mut parameters.require_tls, value)?,
                 "RET" => once(&mut parameters.returned, value, parsed)?,
                 "ENVID" => once(&mut parameters.envelope_id, value, parsed)?,
                 "AUTH" => once(&mut parameters.submitter, value, parsed)?,
                 _ => return Err(ParameterError::Unknown),
             }
         }
-        parameters.body_8bit = body.unwrap_or_default();
+        parameters.body = body.unwrap_or_default();
         Ok(parameters)
     }
 }
@@ -136,12 +152,11 @@ fn parsed<T: FromStr>(text: &str) -> Result<T, ParameterError> {
     text.parse().map_err(|_| ParameterError::Malformed)
 }
 
-/// Whether `BODY` says 8BITMIME.
-fn parse_body(text: &str) -> Result<bool, ParameterError> {
+fn parse_body(text: &str) -> Result<Body, ParameterError> {
     match text {
-        _ if text.eq_ignore_ascii_case("8BITMIME") => Ok(true),
-        _ if text.eq_ignore_ascii_case("7BIT") => Ok(false),
-        // BINARYMIME (RFC 3030) is a known value, but not offered.
+        _ if text.eq_ignore_ascii_case("8BITMIME") => Ok(Body::EightBit),
+        _ if text.eq_ignore_ascii_case("7BIT") => Ok(Body::SevenBit),
+        _ if text.eq_ignore_ascii_case("BINARYMIME") => Ok(Body::Binary),
         _ => Err(ParameterError::Unknown),
     }
 }
@@ -168,8 +183,10 @@ impl fmt::Display for MailParameters {
         if let Some(size_octets) = self.size_octets {
             write!(f, " SIZE={size_octets}")?;
         }
-        if self.body_8bit {
-            f.write_str(" BODY=8BITMIME")?;
+        match self.body {
+            Body::SevenBit => {}
+            Body::EightBit => f.write_str(" BODY=8BITMIME")?,
+            Body::Binary => f.write_str(" BODY=BINARYMIME")?,
         }
         if self.smtputf8 {
             f.write_str(" SMTPUTF8")?;
@@ -182,6 +199,9 @@ impl fmt::Display for MailParameters {
         }
         if let Some(submitter) = &self.submitter {
             write!(f, " AUTH={submitter}")?;
+        }
+        if self.require_tls {
+            f.write_str(" REQUIRETLS")?;
         }
         Ok(())
     }

@@ -149,6 +149,10 @@ pub const BAD_RECIPIENT_DOMAIN: Standard = Standard::new(501, (1, 2), "Bad recip
 pub const NOT_IMPLEMENTED: Standard = Standard::new(502, (5, 1), "Command not implemented");
 /// HELO or EHLO must come first (RFC 5321 §4.1.4).
 pub const HELLO_FIRST: Standard = Standard::new(503, (5, 1), "Say EHLO or HELO first");
+/// The same in LMTP (RFC 2033 §4.1).
+pub const LHLO_FIRST: Standard = Standard::new(503, (5, 1), "Say LHLO first");
+/// HELO or EHLO in LMTP (RFC 2033 §4.1 recommends 500).
+pub const NOT_SMTP_BUT_LMTP: Standard = Standard::new(500, (5, 1), "This is LMTP: say LHLO");
 /// STARTTLS a second time (RFC 3207 §4.2).
 pub const TLS_IS_ON: Standard = Standard::new(503, (5, 1), "TLS is on already");
 /// STARTTLS within a transaction, which it would end.
@@ -159,8 +163,33 @@ pub const NESTED_MAIL: Standard = Standard::new(503, (5, 1), "A transaction is a
 pub const MAIL_FIRST: Standard = Standard::new(503, (5, 1), "Say MAIL first");
 /// MAIL, RCPT or DATA after BDAT (RFC 3030 §2).
 pub const CHUNKS_BEGUN: Standard = Standard::new(503, (5, 1), "The content has begun: BDAT goes on");
+/// DATA for what was announced as BINARYMIME (RFC 3030 §3).
+pub const BINARY_NEEDS_BDAT: Standard = Standard::new(503, (5, 1), "BINARYMIME comes with BDAT");
 /// DATA without RCPT.
 pub const RECIPIENT_FIRST: Standard = Standard::new(503, (5, 1), "Say RCPT first");
+/// DATA in LMTP after every RCPT was refused (RFC 2033 §4.2).
+pub const NO_RECIPIENTS_LMTP: Standard = Standard::new(503, (5, 1), "No valid recipients");
+/// ETRN, ATRN, TURN, XCLIENT within a transaction.
+pub const NOT_IN_TRANSACTION: Standard = Standard::new(503, (5, 1), "Not within a transaction");
+/// XCLIENT from anybody but a trusted proxy.
+pub const XCLIENT_NOT_ALLOWED: Standard = Standard::new(550, (7, 0), "XCLIENT is not for you");
+/// ETRN: nothing waits (RFC 1985 §5.3).
+pub const QUEUE_EMPTY: Standard = Standard::new(251, (0, 0), "No messages are waiting");
+/// ETRN: what waits is being sent (RFC 1985 §5.3).
+pub const QUEUE_STARTED: Standard = Standard::new(253, (0, 0), "Pending messages started");
+/// ETRN by somebody, or for something, that it is not for (RFC 1985 §5.3; X.7.1).
+pub const QUEUE_NOT_ALLOWED: Standard =
+    Standard::new(459, (7, 1), "Not allowed: no mail is kept for it here");
+/// ETRN: not now (RFC 1985 §5.3).
+pub const QUEUE_UNABLE: Standard = Standard::new(458, (3, 0), "Unable to queue messages");
+/// ATRN, TURN: the roles switch (RFC 2645 §5.2.1).
+pub const TURNING: Standard = Standard::new(250, (0, 0), "Now reversing the connection");
+/// ATRN for a domain that is not the client's (RFC 2645 §5.2.1).
+pub const TURN_REFUSED: Standard = Standard::new(450, (7, 1), "ATRN request refused");
+/// ATRN, TURN: it can't be found out now (RFC 2645 §5.2.1).
+pub const TURN_UNABLE: Standard = Standard::new(451, (3, 0), "Unable to process the request now");
+/// ATRN, TURN: nothing waits (RFC 2645 §5.2.1).
+pub const TURN_NO_MAIL: Standard = Standard::new(453, (0, 0), "You have no mail");
 /// Anything but QUIT after a refusing greeting (RFC 5321 §3.1).
 pub const ONLY_QUIT: Standard = Standard::new(503, (5, 1), "Only QUIT is possible here");
 /// No such user (X.1.1 bad destination mailbox address).
@@ -175,6 +204,11 @@ pub const TOO_LARGE: Standard = Standard::new(552, (3, 4), "Message too large");
 pub const NON_ASCII_ADDRESS: Standard = Standard::new(553, (6, 7), "A non-ASCII address needs SMTPUTF8");
 /// A browser's request (see the session for why it is cut off).
 pub const NOT_SMTP: Standard = Standard::new(554, (5, 1), "This is SMTP");
+/// Every command of a client whom the greeting told that this host never accepts mail (RFC 7504 §3; X.3.2
+/// system not accepting network messages).
+pub const HOST_ACCEPTS_NO_MAIL: Standard = Standard::new(521, (3, 2), "Host does not accept mail");
+/// RCPT for a domain that accepts no mail (RFC 7504 §4, RFC 7505 §4.2; X.1.10 null MX).
+pub const DOMAIN_ACCEPTS_NO_MAIL: Standard = Standard::new(556, (1, 10), "Domain does not accept mail");
 /// Every RCPT was refused (RFC 5321 §3.3).
 pub const NO_VALID_RECIPIENTS: Standard = Standard::new(554, (5, 1), "No valid recipients");
 /// The content has a CR or LF that is not part of a CR LF (RFC 5321 §2.3.8).
@@ -185,6 +219,10 @@ pub const CHUNKED_BARE_LINE_END: Standard =
     Standard::new(554, (5, 2), "Message refused: lines must end in CR LF, with BDAT as well");
 /// After a BDAT that nobody can read there is no telling commands from content.
 pub const CHUNK_SIZE_UNKNOWN: Standard = Standard::new(421, (5, 2), "The size of the chunk is not known");
+/// The header section of what was announced as BINARYMIME has a CR or LF that is not part of a CR LF, or a
+/// NUL: it is text whatever the body is (RFC 2045 §2.9 speaks of bodies).
+pub const BINARY_HEADER_SECTION: Standard =
+    Standard::new(554, (6, 0), "Message refused: its header section must be lines of text");
 /// The content has NUL octets (RFC 2045 §2.7, §2.8).
 pub const CONTENT_NUL: Standard = Standard::new(554, (6, 0), "Message refused: it has NUL octets");
 /// The content has a line beyond the limit (RFC 5321 §4.5.3.1.6; X.6.0 other media error).

@@ -46,11 +46,15 @@ pub struct TransmissionType {
     pub tls: bool,
     /// By an authenticated client.
     pub authenticated: bool,
+    /// By LMTP (RFC 2033).
+    pub lmtp: bool,
 }
 
 impl fmt::Display for TransmissionType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let base = match self {
+            TransmissionType { utf8: true, lmtp: true, .. } => "UTF8LMTP",
+            TransmissionType { lmtp: true, .. } => "LMTP",
             TransmissionType { utf8: true, .. } => "UTF8SMTP",
             TransmissionType { extended: true, .. } => "ESMTP",
             TransmissionType { tls: false, authenticated: false, .. } => return f.write_str("SMTP"),
@@ -214,7 +218,7 @@ mod tests {
     }
 
     const ESMTP: TransmissionType =
-        TransmissionType { extended: true, utf8: false, tls: false, authenticated: false };
+        TransmissionType { extended: true, utf8: false, tls: false, authenticated: false, lmtp: false };
 
     #[test]
     fn fields() {
@@ -297,9 +301,12 @@ mod tests {
             (true, false, true, true, "ESMTPSA"),
             (true, true, false, false, "UTF8SMTP"),
             (true, true, true, true, "UTF8SMTPSA"),
+            (true, false, true, false, "LMTPS"),
+            (true, true, false, true, "UTF8LMTPA"),
         ];
         for (extended, utf8, tls, authenticated, expected) in cases {
-            let with = TransmissionType { extended, utf8, tls, authenticated };
+            let with =
+                TransmissionType { extended, utf8, tls, authenticated, lmtp: expected.contains("LMTP") };
             assert_eq!(with.to_string(), expected);
         }
     }

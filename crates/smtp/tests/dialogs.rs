@@ -2,9 +2,9 @@
 //! what the client says in one piece, octet by octet, and in pieces of seven octets.
 //!
 //! A dialogue begins with `# RFC NNNN §…: title`, then the setting:
-//! `quirk NAME on|off`, `extension NAME off`, `limit NAME NUMBER`, `greeting REPLY`,
-//! `auth MECHANISM…` (offered), `auth encrypted MECHANISM…` (needs TLS first), `auth required`,
-//! `account NAME PASSWORD`, `accounts unavailable`, `answer hello|mail|rcpt|data|end-of-data|vrfy|expn REPLY` (else all is accepted, but
+//! `quirk NAME on|off`, `extension NAME on|off`, `limit NAME NUMBER`, `greeting REPLY`,
+//! `lmtp`, `auth MECHANISM…` (offered), `auth encrypted MECHANISM…` (needs TLS first), `auth required`,
+//! `account NAME PASSWORD`, `accounts unavailable`, `answer hello|mail|rcpt|data|end-of-data|vrfy|expn|etrn|turn|xclient REPLY` (else all is accepted, but
 //! `nobody…@` gets 550 5.1.1, `later…@` 451 4.2.0 and `…@elsewhere.example` 550 5.7.1).
 //!
 //! Then follows what is said. `C:` lines that follow one another are sent at once, each with CR LF;
@@ -12,7 +12,7 @@
 //! text. `S:` is one line that must come, `*` in it stands for any text; `S: ...` for
 //! any lines before the next. Between them:
 //! `kept` with `| ` lines (the content committed last), `from PATH`, `to PATH PATH`, `nothing kept`,
-//! `refused STAGE`, `aborted REASON`, `authenticated NAME`, `authentication failed WHY`, `ended REASON`, `closed`, `wait SECONDS`, `hang up`, `shutdown`.
+//! `refused STAGE`, `aborted REASON`, `authenticated NAME`, `authentication failed WHY`, `ended REASON`, `closed`, `turned` (the roles), `wait SECONDS`, `hang up`, `shutdown`.
 
 use posta_smtp::{
     EnhancedStatus, Reply, replies,
@@ -80,16 +80,27 @@ impl Scene {
                     other => panic!("no quirk {other}"),
                 }
             }
+            ["extension", "SEND", "on"] => settings.extensions.send = true,
             ["extension", name, "off"] => match *name {
                 "PIPELINING" => settings.extensions.pipelining = false,
                 "SIZE" => settings.extensions.size = false,
                 "8BITMIME" => settings.extensions.eight_bit_mime = false,
                 "SMTPUTF8" => settings.extensions.smtputf8 = false,
                 "CHUNKING" => settings.extensions.chunking = false,
+                "BINARYMIME" => settings.extensions.binary_mime = false,
+                "REQUIRETLS" => settings.extensions.require_tls = false,
                 "LIMITS" => settings.extensions.limits = false,
                 "DSN" => settings.extensions.dsn = false,
                 "VRFY" => settings.extensions.vrfy = false,
                 "EXPN" => settings.extensions.expn = false,
+                "SEND" => settings.extensions.send = false,
+                other => panic!("no extension {other}"),
+            },
+            ["extension", name, "on"] => match *name {
+                "ETRN" => settings.extensions.etrn = true,
+                "ATRN" => settings.extensions.atrn = true,
+                "TURN" => settings.extensions.turn = true,
+                "XCLIENT" => settings.extensions.xclient = true,
                 other => panic!("no extension {other}"),
             },
             ["limit", name, number] => {
@@ -108,6 +119,7 @@ impl Scene {
                     other => panic!("no limit {other}"),
                 }
             }
+            ["lmtp"] => settings.lmtp = true,
             ["auth", "required"] => self.authentication.required = true,
             ["auth", "encrypted", names @ ..] => self.authentication.needs_encryption = mechanisms(names),
             ["auth", names @ ..] => self.authentication.offered = mechanisms(names),
@@ -186,6 +198,7 @@ struct Run<'a> {
     authentication_failures: VecDeque<String>,
     ended: Option<&'static str>,
     closed: bool,
+    turned: bool,
 }
 
 impl Run<'_> {
@@ -194,6 +207,7 @@ impl Run<'_> {
             assert!(!self.closed, "{}: output after close: {output:?}", self.name);
             match output {
                 Output::StartTls => panic!("nobody began TLS"),
+                Output::Turn => self.turned = true,
                 Output::Send(octets) => {
                     self.received.push_str(std::str::from_utf8(&octets).expect("UTF-8"));
                 }
@@ -260,6 +274,9 @@ impl Run<'_> {
             }
             Question::Verify(_) => scripted("vrfy").unwrap_or_else(|| replies::CANNOT_VERIFY.reply()),
             Question::Expand(_) => scripted("expn").unwrap_or_else(|| replies::MAILBOX_UNKNOWN.reply()),
+            Question::StartQueue(_) => scripted("etrn").unwrap_or_else(|| replies::QUEUE_STARTED.reply()),
+            Question::Turn(_) => scripted("turn").unwrap_or_else(|| replies::TURNING.reply()),
+            Question::Introduce(_) => scripted("xclient").unwrap_or_else(|| settings.greeting()),
             Question::Authenticate(mechanism) => match scripted("auth") {
                 Some(reply) => reply,
                 None => return Answer::Exchange(Box::new(exchange(mechanism))),
@@ -347,6 +364,7 @@ impl Run<'_> {
                 assert_eq!(came.as_deref(), Some(why), "{}", self.name);
             }
             ("ended", reason) => assert_eq!(self.ended, Some(reason), "{}", self.name),
+            ("turned", "") => assert!(self.turned, "{}: not turned", self.name),
             ("closed", "") => assert!(self.closed, "{}: not closed", self.name),
             ("wait", seconds) => self.wait(seconds.parse().expect("a number")),
             ("hang", "up") => {
@@ -427,6 +445,7 @@ fn run(name: &str, text: &str, piece_octets: usize) {
         authentication_failures: VecDeque::new(),
         ended: None,
         closed: false,
+        turned: false,
     };
     run.drain();
     let mut said = Vec::new();

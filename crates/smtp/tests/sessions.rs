@@ -48,7 +48,7 @@ impl Server {
     fn drain(&mut self) {
         while let Some(output) = self.session.poll_output() {
             match output {
-                Output::StartTls => panic!("nobody began TLS"),
+                Output::StartTls | Output::Turn => panic!("neither TLS nor a turn was asked for"),
                 Output::Send(octets) => self.sent.extend_from_slice(&octets),
                 Output::Event(Event::Content(octets)) => {
                     assert!(!octets.is_empty() && octets.len() <= 2 * 64 * 1024);
@@ -87,6 +87,7 @@ impl Server {
                 replies::MESSAGE_ACCEPTED.reply()
             }
             Question::Verify(_) | Question::Expand(_) => replies::CANNOT_VERIFY.reply(),
+            Question::StartQueue(_) | Question::Turn(_) | Question::Introduce(_) => panic!("not offered"),
             Question::Authenticate(_) | Question::Credentials(_) => panic!("AUTH is not offered"),
         }
     }
@@ -127,7 +128,7 @@ fn pipelined_replies_leave_as_one() {
         while let Some(output) = session.poll_output() {
             quiet = false;
             match output {
-                Output::StartTls => panic!("nobody began TLS"),
+                Output::StartTls | Output::Turn => panic!("neither TLS nor a turn was asked for"),
                 Output::Send(octets) => sends.push(octets),
                 Output::Ask(_) => session.handle_answer(server::Answer::Reply(replies::OK.reply()), now),
                 other => panic!("{other:?}"),
@@ -199,13 +200,13 @@ fn check_smuggling(sequence: &str, cut: usize) {
 /// The client never sends such a sequence within a content: it stuffs the dot, or sends nothing.
 fn check_outbound(sequence: &str) {
     let content = format!("Subject: x\r\n\r\none{sequence}two\r\n");
-    let mut talk = Talk::new(server_settings(), true);
+    let mut talk = Talk::new(server_settings(), true, false);
     let outcomes = talk.deliver(&["<bob@south.example>"], content.as_bytes(), 7);
     assert!(!talk.wire.windows(sequence.len()).any(|octets| octets == sequence.as_bytes()), "{sequence:?}");
     match &outcomes[0] {
         Ok(_) => assert_eq!(talk.server.kept, [content.into_bytes()]),
         Err(failure) => {
-            assert_eq!(failure.fault, client::Fault::ContentMalformed);
+            assert_eq!(failure.fault, client::Fault::ExtensionMissing("BINARYMIME"));
             assert!(talk.server.kept.is_empty());
         }
     }
@@ -302,10 +303,10 @@ struct Talk {
 }
 
 impl Talk {
-    fn new(settings: server::Settings, pipelining: bool) -> Self {
+    fn new(settings: server::Settings, pipelining: bool, chunking: bool) -> Self {
         let now = Instant::now();
         let name: posta_address::Domain = "mail.north.example".parse().expect("a domain");
-        let client_settings = client::Settings { pipelining, ..client::Settings::new(name) };
+        let client_settings = client::Settings { pipelining, chunking, ..client::Settings::new(name) };
         Talk {
             client: client::Session::new(Arc::new(client_settings), now),
             server: Server::new(settings),
@@ -346,7 +347,7 @@ impl Talk {
     fn run_client(&mut self, cut: usize) {
         while let Some(output) = self.client.poll_output() {
             match output {
-                Output::StartTls => panic!("nobody began TLS"),
+                Output::StartTls | Output::Turn => panic!("neither TLS nor a turn was asked for"),
                 Output::Send(octets) => {
                     self.wire.extend_from_slice(&octets);
                     for piece in octets.chunks(cut) {
@@ -379,7 +380,7 @@ impl Talk {
 
 #[test]
 fn client_and_server_say_goodbye() {
-    let mut talk = Talk::new(server_settings(), true);
+    let mut talk = Talk::new(server_settings(), true, false);
     let to = ["<bob@south.example>", "<nobody@south.example>", "<eve@south.example>"];
     let outcomes = talk.deliver(&to, b"Subject: x\r\n\r\n.body\r\n", 1000);
     let codes: Vec<u16> = outcomes
@@ -419,6 +420,7 @@ fn hostile_input() -> impl Strategy<Value = Vec<u8>> {
         Just(&b"RCPT TO:<nobody@x.example>\r\n"[..]),
         Just(&b"RCPT TO:<@a:\"\\\r\n"[..]),
         Just(&b"DATA\r\n"[..]),
+        Just(&b"MAIL FROM:<a@x.example> BODY=BINARYMIME\r\n"[..]),
         Just(&b"BDAT 12\r\n"[..]),
         Just(&b"BDAT 7 LAST\r\n"[..]),
         Just(&b"BDAT 5000 LAST\r\n"[..]),
@@ -483,8 +485,23 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_message_arrives_as_it_was(content in content(), cut in 1usize..50, pipelining: bool) {
-        let mut talk = Talk::new(server_settings(), pipelining);
+    fn a_message_arrives_as_it_was(
+        content in content(), cut in 1usize..50, pipelining: bool, chunking: bool,
+    ) {
+        let mut talk = Talk::new(server_settings(), pipelining, chunking);
+        let outcomes = talk.deliver(&["<bob@south.example>", "<nobody@south.example>"], &content, cut);
+        prop_assert!(outcomes[0].is_ok() && outcomes[1].is_err(), "{outcomes:?}");
+        prop_assert_eq!(&talk.server.kept, &[content]);
+    }
+
+    #[test]
+    fn a_binary_message_arrives_as_it_was(
+        body in proptest::collection::vec(prop_oneof![Just(b'\r'), Just(b'\n'), Just(0), Just(b'.'), any::<u8>()], 0..300),
+        cut in 1usize..50,
+        pipelining: bool,
+    ) {
+        let content = [&b"Subject: x\r\n\r\n"[..], &body].concat();
+        let mut talk = Talk::new(server_settings(), pipelining, true);
         let outcomes = talk.deliver(&["<bob@south.example>", "<nobody@south.example>"], &content, cut);
         prop_assert!(outcomes[0].is_ok() && outcomes[1].is_err(), "{outcomes:?}");
         prop_assert_eq!(&talk.server.kept, &[content]);
@@ -554,7 +571,7 @@ proptest! {
             let mut content = 0;
             while let Some(output) = session.poll_output() {
                 match output {
-                    Output::StartTls => panic!("nobody began TLS"),
+                    Output::StartTls | Output::Turn => panic!("neither TLS nor a turn was asked for"),
                     Output::Send(_) => {}
                     Output::Event(client::Event::Done(outcomes)) => {
                         assert_eq!(outcomes.len(), 2);

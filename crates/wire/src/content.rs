@@ -13,6 +13,9 @@ pub struct ContentFacts {
     pub has_leading_dot: bool,
     /// Octets of the longest line, CRLF included.
     pub longest_line_octets: u64,
+    /// Whether it holds a CR or LF that is not part of a CR LF, or a NUL: such a content goes only where
+    /// BINARYMIME is spoken (RFC 3030 §3), or converted.
+    pub is_binary: bool,
     /// How many `Received:` fields the header section has (RFC 5321 §6.3).
     pub received_fields: u32,
 }
@@ -26,6 +29,13 @@ pub struct LineFaults {
     pub bare_lf: bool,
     /// An octet of value zero.
     pub nul: bool,
+}
+
+impl LineFaults {
+    /// Whether there is any.
+    pub fn any(self) -> bool {
+        self.bare_cr || self.bare_lf || self.nul
+    }
 }
 
 impl ContentFacts {
@@ -44,6 +54,8 @@ impl ContentFacts {
 pub struct ContentScan {
     facts: ContentFacts,
     faults: LineFaults,
+    /// Those within the header section.
+    header_faults: LineFaults,
     /// The header section without the empty line after it.
     header_octets: u64,
     line_octets: u64,
@@ -64,6 +76,7 @@ impl ContentScan {
         ContentFacts {
             size_octets: self.facts.size_octets + held,
             longest_line_octets: self.facts.longest_line_octets.max(self.line_octets + held),
+            is_binary: self.facts.is_binary || self.held_cr,
             ..self.facts
         }
     }
@@ -76,6 +89,16 @@ impl ContentScan {
     /// The faults of what has ended: a CR whose LF may still come is none.
     pub fn faults_within(&self) -> LineFaults {
         self.faults
+    }
+
+    /// The faults of the header section so far.
+    pub fn header_faults(&self) -> LineFaults {
+        LineFaults { bare_cr: self.header_faults.bare_cr || self.held_cr && !self.body, ..self.header_faults }
+    }
+
+    /// The faults of what has ended of the header section.
+    pub fn header_faults_within(&self) -> LineFaults {
+        self.header_faults
     }
 
     /// Octets of the header section so far.
@@ -97,7 +120,7 @@ impl ContentScan {
                 self.end_of_line(b"\r\n");
                 rest = &rest[1..];
             } else {
-                self.faults.bare_cr = true;
+                self.note(|faults| faults.bare_cr = true);
                 self.part_of_line(b"\r");
             }
         }
@@ -118,9 +141,9 @@ impl ContentScan {
                     self.held_cr = true;
                     return;
                 }
-                (b'\r', Some(_)) => self.faults.bare_cr = true,
-                (b'\n', _) => self.faults.bare_lf = true,
-                _ => self.faults.nul = true,
+                (b'\r', Some(_)) => self.note(|faults| faults.bare_cr = true),
+                (b'\n', _) => self.note(|faults| faults.bare_lf = true),
+                _ => self.note(|faults| faults.nul = true),
             }
             at = index + 1;
         }
@@ -161,8 +184,18 @@ impl ContentScan {
         self.field_name = FieldName::default();
     }
 
-    pub(crate) fn faults_mut(&mut self) -> &mut LineFaults {
-        &mut self.faults
+    /// A fault that stays in the content.
+    pub(crate) fn note(&mut self, fault: impl Fn(&mut LineFaults)) {
+        fault(&mut self.faults);
+        self.facts.is_binary = true;
+        if !self.body {
+            fault(&mut self.header_faults);
+        }
+    }
+
+    /// A fault that is mended on the way.
+    pub(crate) fn note_mended(&mut self, fault: impl Fn(&mut LineFaults)) {
+        fault(&mut self.faults);
     }
 }
 
@@ -243,17 +276,23 @@ mod tests {
             ),
             (
                 b"a\nb",
-                ContentFacts { size_octets: 3, longest_line_octets: 3, ..plain },
+                ContentFacts { size_octets: 3, longest_line_octets: 3, is_binary: true, ..plain },
                 LineFaults { bare_lf: true, ..LineFaults::default() },
             ),
             (
                 b"a\n.b\r",
-                ContentFacts { size_octets: 5, longest_line_octets: 5, ..plain },
+                ContentFacts { size_octets: 5, longest_line_octets: 5, is_binary: true, ..plain },
                 LineFaults { bare_lf: true, bare_cr: true, ..LineFaults::default() },
             ),
             (
                 b"\r\r\n.\0\r\n",
-                ContentFacts { size_octets: 7, has_leading_dot: true, longest_line_octets: 4, ..plain },
+                ContentFacts {
+                    size_octets: 7,
+                    has_leading_dot: true,
+                    longest_line_octets: 4,
+                    is_binary: true,
+                    ..plain
+                },
                 LineFaults { nul: true, bare_cr: true, ..LineFaults::default() },
             ),
         ];
@@ -266,6 +305,20 @@ mod tests {
     fn header_section_ends_at_the_empty_line() {
         let (_, _, header_octets) = scan(&[b"A: b\r\n c\r\n\r\nbody\r\n"]);
         assert_eq!(header_octets, 10);
+    }
+
+    #[test]
+    fn faults_of_the_header_section_are_told_from_those_of_the_body() {
+        let header_faults = |content: &[u8]| {
+            let mut scan = ContentScan::new();
+            scan.scan(content);
+            assert!(scan.facts().is_binary && scan.faults().any());
+            scan.header_faults()
+        };
+        assert_eq!(header_faults(b"A: b\r\n\r\n\n\0\rx"), LineFaults::default());
+        assert!(header_faults(b"A: b\nC: d\r\n\r\n").bare_lf);
+        assert!(header_faults(b"A: b\n\nbody").bare_lf, "never ended");
+        assert!(header_faults(b"A: \0\r\n\r\n").nul && header_faults(b"A: \rb\r\n\r\n").bare_cr);
     }
 
     proptest! {

@@ -142,19 +142,20 @@ impl DotDecoder {
                 self.state = State::Cr;
             }
             (b'\n', _) => {
-                self.scan.faults_mut().bare_lf = true;
                 if self.normalizing {
+                    self.scan.note_mended(|faults| faults.bare_lf = true);
                     self.scan.part_of_line(&input[at..index]);
                     flush(&input[*run..index], hand_on);
                     *run = index + 1;
                     hand_on(b"\r\n");
                     self.scan.end_of_line(b"\r\n");
                 } else {
+                    self.scan.note(|faults| faults.bare_lf = true);
                     self.scan.part_of_line(&input[at..index + 1]);
                 }
             }
             _ => {
-                self.scan.faults_mut().nul = true;
+                self.scan.note(|faults| faults.nul = true);
                 self.scan.part_of_line(&input[at..index + 1]);
             }
         }
@@ -163,8 +164,10 @@ impl DotDecoder {
 
     /// A CR that was held back turned out to be bare.
     fn bare_cr(&mut self, hand_on: &mut impl FnMut(&[u8])) {
-        self.scan.faults_mut().bare_cr = true;
-        if !self.normalizing {
+        if self.normalizing {
+            self.scan.note_mended(|faults| faults.bare_cr = true);
+        } else {
+            self.scan.note(|faults| faults.bare_cr = true);
             hand_on(b"\r");
             self.scan.part_of_line(b"\r");
         }

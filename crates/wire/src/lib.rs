@@ -1,7 +1,8 @@
 //! What line protocols share: the [`Conversation`] shape of every session, CRLF lines
 //! ([`LineReader`]), dot transparency ([`DotDecoder`], [`DotEncoder`]), what is learnt about a content
 //! as it passes ([`ContentFacts`]), what a sender asks to be told ([`Notify`]) and of the time it takes
-//! ([`DeliverBy`]), authentication exchanges ([`sasl`]), [`Secret`].
+//! ([`DeliverBy`]), authentication exchanges
+//! ([`sasl`]), [`Secret`].
 //!
 //! Nothing here waits, reads a clock or opens a socket.
 

@@ -1,5 +1,6 @@
 //! The queue's tests: the scheduler as a value, deliveries and the service in a small world.
 
+mod chunking;
 mod delivery;
 mod notification;
 mod release;

@@ -27,6 +27,7 @@ async fn account(world: &World, address: &str) -> AccountId {
         credentials: Default::default(),
         quota_octets: None,
         enabled: true,
+        hold_seconds: 0,
     };
     world.store.change_directory(DirectoryChange::PutAccount(account)).await.unwrap();
     id

@@ -27,6 +27,7 @@ impl Reinjection for NoReports {
         _to: &Mailbox,
         _message: Bytes,
         _reported: Vec<(QueueId, QueueChange)>,
+        _require_tls: bool,
     ) -> Result<QueueId, InjectError> {
         Err(InjectError::Failed("nothing is to be reported here".to_owned()))
     }

@@ -24,7 +24,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 
 /// When everything begins.
 const BEGINNING: &str = "2026-11-23T12:00:00Z";
@@ -123,6 +123,7 @@ impl FakeHost {
         let mut stream = BufReader::new(stream);
         self.say(&mut stream, &self.reply("greeting", "220 mx")).await?;
         let mut recipients = 0;
+        let mut chunks = Vec::new();
         loop {
             let mut line = String::new();
             if stream.read_line(&mut line).await? == 0 {
@@ -131,6 +132,10 @@ impl FakeHost {
             }
             let line = line.trim_end();
             self.note(number, line);
+            if line.starts_with("BDAT") {
+                self.take_chunk(number, line, &mut stream, &mut chunks).await?;
+                continue;
+            }
             let usual = match line.split([' ', ':']).next().unwrap_or("") {
                 "EHLO" => EHLO,
                 "MAIL" => {
@@ -151,6 +156,27 @@ impl FakeHost {
                 self.take_content(number, &mut stream).await?;
             }
         }
+    }
+
+    async fn take_chunk(
+        &self,
+        number: u64,
+        line: &str,
+        stream: &mut BufReader<impl Stream>,
+        chunks: &mut Vec<u8>,
+    ) -> io::Result<()> {
+        let octets = line.split(' ').nth(1).and_then(|word| word.parse().ok()).expect("octets");
+        let mut chunk = vec![0; octets];
+        stream.read_exact(&mut chunk).await?;
+        chunks.extend_from_slice(&chunk);
+        let reply = self.reply(line, "250 ok");
+        if !line.ends_with(" LAST") || !reply.starts_with('2') {
+            return self.say(stream, &reply).await;
+        }
+        self.note(number, "(content)");
+        let content = String::from_utf8_lossy(&std::mem::take(chunks)).into_owned();
+        self.contents.lock().unwrap().push(content);
+        self.say(stream, &self.reply("content", "250 2.0.0 queued")).await
     }
 
     async fn take_content(&self, number: u64, stream: &mut BufReader<impl Stream>) -> io::Result<()> {
@@ -217,7 +243,7 @@ impl Network for FakeNetwork {
 pub(crate) struct TestReinjection {
     store: MemoryStore,
     clock: Arc<VirtualClock>,
-    /// `to` and text of what was taken in.
+    /// `to` and text of what was taken in, with `REQUIRETLS` on top where that was asked for.
     pub(crate) reports: Mutex<Vec<(Mailbox, String)>>,
     /// Addresses that do not exist.
     pub(crate) refused: Mutex<Vec<Mailbox>>,
@@ -232,6 +258,7 @@ impl Reinjection for TestReinjection {
         to: &Mailbox,
         message: Bytes,
         reported: Vec<(QueueId, QueueChange)>,
+        require_tls: bool,
     ) -> Result<QueueId, InjectError> {
         if self.refused.lock().unwrap().contains(to) {
             return Err(InjectError::Refused("no such mailbox".to_owned()));
@@ -243,7 +270,9 @@ impl Reinjection for TestReinjection {
         let fail = |error: posta_store::StoreError| InjectError::Failed(error.to_string());
         let writer = self.store.receive().await.map_err(fail)?;
         let id = writer.id();
-        self.reports.lock().unwrap().push((to.clone(), String::from_utf8(message.to_vec()).unwrap()));
+        let text = String::from_utf8(message.to_vec()).unwrap();
+        let text = if require_tls { format!("REQUIRETLS\r\n{text}") } else { text };
+        self.reports.lock().unwrap().push((to.clone(), text));
         // Here a report is only looked at; for the store it is a message that a rule drops.
         let acceptance = Acceptance {
             envelope: envelope(ReversePath::Null, &message),
@@ -264,6 +293,7 @@ fn envelope(reverse_path: ReversePath, content: &[u8]) -> Envelope {
         has_8bit: !content.is_ascii(),
         has_8bit_headers: false,
         has_leading_dot: content.windows(3).any(|octets| octets == b"\r\n."),
+        is_binary: ContentFacts::of(content).0.is_binary,
         longest_line_octets: 80,
         received_fields: 1,
     };

@@ -79,13 +79,19 @@ impl Session {
         if reply.code / 100 == 3 {
             return self.fail_with_odd_reply(&reply);
         }
-        let State::EndOfData(delivery) = std::mem::replace(&mut self.state, State::Choosing) else { return };
+        let State::EndOfData(mut delivery) = std::mem::replace(&mut self.state, State::Choosing) else {
+            return;
+        };
         self.reset_needed = false;
         let outcome = if reply.is_positive() {
             Ok(reply)
         } else {
             Err(Failure { stage: Stage::EndOfData, fault: Fault::Refused(reply) })
         };
+        if self.settings.lmtp && delivery.settle_next(outcome.clone()) {
+            self.state = State::EndOfData(delivery);
+            return self.wait(self.settings.time_limits.end_of_data, now);
+        }
         self.report(delivery.done(outcome));
         self.choose(now);
     }

@@ -5,8 +5,9 @@ use super::{
     session::{Session, State},
 };
 use crate::{
-    Command, MailParameters, PeerExtensions, RecipientParameters, Reply, limits::PIPELINED_COMMANDS_MAX,
+    Body, Command, MailParameters, PeerExtensions, RecipientParameters, Reply, limits::PIPELINED_COMMANDS_MAX,
 };
+use posta_address::ReversePath;
 use std::{fmt::Write, time::Instant};
 
 /// A transaction on its way.
@@ -18,6 +19,8 @@ pub(super) struct Delivery {
     parameters: MailParameters,
     /// The host offers DSN.
     dsn: bool,
+    /// The content goes in chunks, with BDAT in place of DATA (RFC 3030).
+    chunking: bool,
     steps: Vec<Step>,
     /// How many steps have been sent, and how many of these replied to.
     sent: usize,
@@ -53,6 +56,7 @@ impl Delivery {
             outcomes: vec![None; transaction.recipients.len()],
             parameters: MailParameters::default(),
             dsn: extensions.dsn,
+            chunking: extensions.chunking,
             steps: Vec::with_capacity(transaction.recipients.len() + 3),
             sent: 0,
             replied: 0,
@@ -77,7 +81,9 @@ impl Delivery {
                 delivery.steps.push(Step::Recipient(index));
             }
         }
-        delivery.steps.push(Step::Data);
+        if !delivery.chunking {
+            delivery.steps.push(Step::Data);
+        }
         delivery
     }
 
@@ -85,6 +91,19 @@ impl Delivery {
         for slot in self.outcomes.iter_mut().filter(|slot| slot.is_none()) {
             *slot = Some(outcome.clone());
         }
+    }
+
+    /// The content goes as BINARYMIME (RFC 3030 §3): any octets, in chunks.
+    pub(super) fn is_binary(&self) -> bool {
+        self.parameters.body == Body::Binary
+    }
+
+    /// The outcome of the first recipient that has none; whether there are more (RFC 2033 §4.2).
+    pub(super) fn settle_next(&mut self, outcome: RecipientOutcome) -> bool {
+        if let Some(slot) = self.outcomes.iter_mut().find(|slot| slot.is_none()) {
+            *slot = Some(outcome);
+        }
+        self.is_open()
     }
 
     /// Whether there is still somebody to send to.
@@ -113,7 +132,11 @@ impl Delivery {
                 // Where SMTPUTF8 is not used, `prepare` has seen that there is an ASCII form.
                 let ascii = if smtputf8 { None } else { path.to_ascii() };
                 let reverse_path = ascii.unwrap_or_else(|| path.clone());
-                Command::Mail { reverse_path, parameters: self.parameters.clone() }
+                Command::Mail {
+                    delivery: crate::Delivery::Mail,
+                    reverse_path,
+                    parameters: self.parameters.clone(),
+                }
             }
             Step::Recipient(index) => {
                 let Recipient { path, parameters } = &self.transaction.recipients[index];
@@ -181,17 +204,31 @@ fn parameters_for(transaction: &Transaction, extensions: &PeerExtensions) -> Res
     if facts.has_8bit && !extensions.eight_bit_mime {
         return Err(Fault::ExtensionMissing("8BITMIME"));
     }
+    // RFC 3030 §3: binary data must not be sent to any other host, under any circumstances.
+    if facts.is_binary && !extensions.binary_mime {
+        return Err(Fault::ExtensionMissing("BINARYMIME"));
+    }
     let recipient_needs_utf8 =
         transaction.recipients.iter().any(|recipient| recipient.path.to_ascii().is_none());
-    let Requests { returned, envelope_id } = &transaction.requests;
+    let Requests { returned, envelope_id, require_tls } = &transaction.requests;
+    // RFC 8689 §4.2.1: what is to stay inside TLS goes to hosts that promise to keep it there; but for reports
+    // the promise is only asked for (§5).
+    if *require_tls && !extensions.require_tls && transaction.reverse_path != ReversePath::Null {
+        return Err(Fault::ExtensionMissing("REQUIRETLS"));
+    }
     Ok(MailParameters {
         returned: returned.filter(|_| extensions.dsn),
         envelope_id: envelope_id.clone().filter(|_| extensions.dsn),
         size_octets: extensions.size.map(|_| facts.size_octets),
-        body_8bit: facts.has_8bit,
+        body: match (facts.is_binary, facts.has_8bit) {
+            (true, _) => Body::Binary,
+            (false, true) => Body::EightBit,
+            (false, false) => Body::SevenBit,
+        },
         smtputf8: extensions.smtputf8 && (header_needs_utf8 || sender_needs_utf8 || recipient_needs_utf8),
         // What RFC 4954 §5 lets a trusted host say of others we never say: nobody has asked us to.
         submitter: None,
+        require_tls: *require_tls && extensions.require_tls,
     })
 }
 
@@ -208,10 +245,23 @@ impl Session {
         let State::Envelope(delivery) = &mut self.state else { return };
         let commands = if delivery.is_open() { delivery.next_commands(pipelining) } else { String::new() };
         if commands.is_empty() {
-            return self.give_up(now);
+            return self.envelope_is_over(now);
         }
         self.send(commands);
         self.wait_for_reply(now);
+    }
+
+    /// Nothing more is to be said before the content: with BDAT it comes at once.
+    fn envelope_is_over(&mut self, now: Instant) {
+        match std::mem::replace(&mut self.state, State::Choosing) {
+            State::Envelope(delivery) if delivery.chunking && delivery.is_open() => {
+                self.begin_chunks(delivery, now);
+            }
+            state => {
+                self.state = state;
+                self.give_up(now);
+            }
+        }
     }
 
     /// RFC 5321 §4.5.3.2.
@@ -278,6 +328,11 @@ impl Session {
             return self.give_up(now);
         }
         match std::mem::replace(&mut self.state, State::Choosing) {
+            // RFC 2033 §4.2: this cannot be, and nobody knows how many replies would come.
+            State::Envelope(delivery) if delivery.accepted == 0 && self.settings.lmtp => {
+                self.state = State::Envelope(delivery);
+                self.fail_with_odd_reply(&reply);
+            }
             State::Envelope(delivery) if delivery.accepted == 0 => self.withdraw(delivery, now),
             State::Envelope(delivery) => self.begin_content(delivery, now),
             other => self.state = other,

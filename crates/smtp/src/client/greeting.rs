@@ -18,14 +18,16 @@ impl Session {
 
     /// Says EHLO: after the greeting, and again inside TLS.
     pub(super) fn hello(&mut self, now: Instant) {
-        self.send_command(&Command::Ehlo(self.settings.hostname.to_ascii()));
+        let name = self.settings.hostname.to_ascii();
+        let lmtp = self.settings.lmtp;
+        self.send_command(&if lmtp { Command::Lhlo(name) } else { Command::Ehlo(name) });
         self.state = State::Ehlo;
         self.wait(self.settings.time_limits.hello, now);
     }
 
     /// A server that does not know EHLO says 5yz; then HELO is tried (RFC 5321 §3.2).
     pub(super) fn ehlo_replied(&mut self, reply: Reply, now: Instant) {
-        if reply.is_permanent() {
+        if reply.is_permanent() && !self.settings.lmtp {
             self.send_command(&Command::Helo(self.settings.hostname.to_ascii()));
             self.state = State::Helo;
             self.wait(self.settings.time_limits.hello, now);
@@ -34,12 +36,23 @@ impl Session {
         if !reply.is_positive() {
             return self.refused(Stage::Hello, reply, now);
         }
-        self.extensions = PeerExtensions::parse(&reply);
+        self.extensions = self.usable(PeerExtensions::parse(&reply));
         let extensions: Vec<String> =
             reply.lines.iter().skip(1).map(|line| line.to_ascii_uppercase()).collect();
         if !self.must_secure(&extensions, now) {
             self.ready(extensions, now);
         }
+    }
+
+    /// Of what a host offers, that which may be used.
+    fn usable(&self, mut offered: PeerExtensions) -> PeerExtensions {
+        // In LMTP with DATA only, whose replies at the end are the same (RFC 2033 §4.2, §4.3).
+        offered.chunking &= self.settings.chunking && !self.settings.lmtp;
+        // RFC 3030 §3: not without CHUNKING, and 8-bit octets may be in it.
+        offered.binary_mime &= offered.chunking && offered.eight_bit_mime;
+        // RFC 8689 §3: said in the clear it means nothing.
+        offered.require_tls &= self.secured;
+        offered
     }
 
     pub(super) fn helo_replied(&mut self, reply: Reply, now: Instant) {

@@ -3,6 +3,7 @@
 //! Its files mirror those of [`server`](crate::server).
 
 mod authentication;
+mod chunking;
 mod content;
 mod envelope;
 mod greeting;
@@ -10,9 +11,11 @@ mod question;
 mod security;
 mod session;
 mod settings;
+mod turn;
 
 pub use question::{
-    Answer, Event, Failure, Fault, Question, Recipient, RecipientOutcome, Requests, Stage, Transaction,
+    Answer, Event, Failure, Fault, Question, Recipient, RecipientOutcome, Request, Requests, Stage,
+    Transaction,
 };
 pub use session::Session;
 pub use settings::{Settings, TimeLimits, TlsUse};

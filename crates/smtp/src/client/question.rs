@@ -1,6 +1,6 @@
 //! What the client's session asks and reports.
 
-use crate::{RecipientParameters, Reply};
+use crate::{QueueName, RecipientParameters, Reply, Turning};
 use bytes::Bytes;
 use posta_address::{ForwardPath, ReversePath};
 use posta_wire::{
@@ -49,6 +49,18 @@ pub struct Requests {
     pub returned: Option<ReturnedPart>,
     /// ENVID, where DSN is offered (RFC 3461 §4.4).
     pub envelope_id: Option<EnvelopeId>,
+    /// REQUIRETLS (RFC 8689): the message is not sent to hosts that do not offer it, inside TLS. Whether the
+    /// host has proven who it is, is the driver's to see.
+    pub require_tls: bool,
+}
+
+/// Something other than a transaction that is asked of the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// ETRN: send us what waits (RFC 1985).
+    StartQueue(QueueName),
+    /// ATRN or TURN: send us what waits over this very connection.
+    Turn(Turning),
 }
 
 /// What the session wants.
@@ -71,6 +83,8 @@ pub enum Question {
 pub enum Answer {
     /// Send this.
     Transaction(Transaction),
+    /// Ask this, then come again; where the roles switch, the session ends with [`Event::Turned`] instead.
+    Request(Request),
     /// Nothing more: QUIT.
     Quit,
     /// The exchange, its command not yet taken.
@@ -98,6 +112,8 @@ pub enum Stage {
     StartTls,
     /// AUTH.
     Authentication,
+    /// ETRN, ATRN, TURN.
+    Request,
     /// MAIL.
     Mail,
     /// RCPT.
@@ -191,6 +207,10 @@ pub enum Event {
     /// The transaction is over: one outcome per recipient, in order. Comes once for each transaction,
     /// also if the connection was lost in it.
     Done(Vec<RecipientOutcome>),
+    /// What the host said to a request.
+    Requested(RecipientOutcome),
+    /// The roles have switched: this session is over, and its connection waits for our greeting.
+    Turned,
     /// The session ended before a first transaction could be asked for.
     Failed(Failure),
 }

@@ -1,9 +1,13 @@
 //! The client's session: its state, what drives it, and what all phases share.
 //!
 //! The phases stand in files of their own, as on the server's side: [`greeting`](super::greeting) (220,
-//! EHLO, HELO), [`envelope`](super::envelope) (MAIL, RCPT, DATA), [`content`](super::content).
+//! EHLO, HELO), [`envelope`](super::envelope) (MAIL, RCPT, DATA), [`content`](super::content),
+//! [`chunking`](super::chunking) (BDAT).
 
-use super::{Answer, Event, Failure, Fault, Question, Settings, Stage, content::Sending, envelope::Delivery};
+use super::{
+    Answer, Event, Failure, Fault, Question, Settings, Stage, chunking::Chunks, content::Sending,
+    envelope::Delivery,
+};
 use crate::{
     Command, PeerExtensions, Reply, ReplyAssembler,
     limits::{CLOSING_TIMEOUT, PEER_REPLY_LINE_OCTETS_MAX},
@@ -78,12 +82,19 @@ pub(super) enum State {
     },
     /// [`Question::Next`] is open.
     Choosing,
+    /// ETRN, ATRN or TURN is sent.
+    Requesting {
+        /// 250 switches the roles.
+        turns: bool,
+    },
     /// MAIL, RCPT and DATA are under way.
     Envelope(Box<Delivery>),
     /// The server said 354 although it refused all recipients: it gets an empty content.
     Withdrawing(Box<Delivery>),
     /// The content is being sent.
     Content(Box<Sending>),
+    /// The content is being sent in chunks, in place of DATA and all that follows it.
+    Chunks(Box<Chunks>),
     /// The final dot is sent; from here on the server may have taken the message.
     EndOfData(Box<Delivery>),
     /// Waiting for the reply to QUIT.
@@ -114,7 +125,7 @@ impl Session {
         session
     }
 
-    /// What the host offers; known once [`Event::Ready`] was reported.
+    /// What the host offers and may be used; known once [`Event::Ready`] was reported.
     pub fn extensions(&self) -> &PeerExtensions {
         &self.extensions
     }
@@ -193,8 +204,12 @@ impl Session {
             State::Content(sending) => {
                 self.report(sending.delivery.done(Err(Failure { stage: Stage::Content, fault })));
             }
+            State::Chunks(chunks) => self.report(chunks.fail(fault)),
             State::EndOfData(delivery) => {
                 self.report(delivery.done(Err(Failure { stage: Stage::EndOfData, fault })));
+            }
+            State::Requesting { .. } => {
+                self.report(Event::Requested(Err(Failure { stage: Stage::Request, fault })));
             }
             State::Choosing | State::Quitting => {}
             State::Ended => {
@@ -244,8 +259,10 @@ impl Session {
             State::Helo => self.helo_replied(reply, now),
             State::StartTls { .. } => self.starttls_replied(reply, now),
             State::Authenticating { .. } => self.authentication_replied(reply, now),
+            State::Requesting { turns } => self.request_replied(*turns, reply, now),
             State::Envelope(_) => self.envelope_replied(reply, now),
             State::Withdrawing(_) => self.withdrawn(reply, now),
+            State::Chunks(_) => self.chunk_replied(reply, now),
             State::EndOfData(_) => self.end_of_data_replied(reply, now),
             // Whatever it says, we are leaving.
             State::Quitting => self.end(),
@@ -288,10 +305,15 @@ impl Conversation for Session {
             (Answer::Unidentified, State::Identifying) => self.choose(now),
             (Answer::NoExchange(why), State::Identifying) => self.unidentified(why, now),
             (Answer::Transaction(transaction), State::Choosing) => self.begin(transaction, now),
+            (Answer::Request(request), State::Choosing) => self.request(request, now),
             (Answer::Quit, State::Choosing) => self.quit(now),
             (Answer::Chunk(chunk), State::Content(_)) => self.send_chunk(chunk, now),
             (Answer::EndOfContent, State::Content(_)) => self.finish_content(now),
-            (Answer::ContentFailed, State::Content(_)) => self.fail(Fault::ContentUnreadable),
+            (Answer::Chunk(piece), State::Chunks(_)) => self.send_piece(piece, now),
+            (Answer::EndOfContent, State::Chunks(_)) => self.finish_chunks(now),
+            (Answer::ContentFailed, State::Content(_) | State::Chunks(_)) => {
+                self.fail(Fault::ContentUnreadable);
+            }
             (_, State::Ended) => {}
             (answer, _) => {
                 debug_assert!(false, "{answer:?} answers another question");

@@ -9,24 +9,30 @@ use std::time::Duration;
 pub struct Settings {
     /// The name in EHLO: this host's own, or its address literal (RFC 5321 §4.1.4).
     pub hostname: Host,
+    /// LMTP (RFC 2033) rather than SMTP.
+    pub lmtp: bool,
     /// Whether to speak inside TLS.
     pub tls: TlsUse,
     /// Whether to prove who we are (RFC 4954), and to say nothing where that is not possible.
     pub authenticates: bool,
     /// Whether to pipeline where it is offered.
     pub pipelining: bool,
+    /// Whether to send contents in chunks where that is offered (RFC 3030).
+    pub chunking: bool,
     /// How long to wait for what.
     pub time_limits: TimeLimits,
 }
 
 impl Settings {
-    /// In the clear; pipelines where offered; time limits as in [`crate::limits`].
+    /// In the clear; pipelines, and sends chunks, where offered; time limits as in [`crate::limits`].
     pub fn new(hostname: impl Into<Host>) -> Self {
         Settings {
             hostname: hostname.into(),
+            lmtp: false,
             tls: TlsUse::Never,
             authenticates: false,
             pipelining: true,
+            chunking: true,
             time_limits: TimeLimits::default(),
         }
     }
@@ -54,6 +60,8 @@ pub struct TimeLimits {
     pub greeting: Duration,
     /// HELO, EHLO.
     pub hello: Duration,
+    /// ETRN, ATRN, TURN.
+    pub request: Duration,
     /// MAIL (and RSET).
     pub mail: Duration,
     /// RCPT.
@@ -73,6 +81,7 @@ impl Default for TimeLimits {
         TimeLimits {
             greeting: limits::GREETING_TIMEOUT,
             hello: limits::HELLO_TIMEOUT,
+            request: limits::REQUEST_TIMEOUT,
             mail: limits::MAIL_TIMEOUT,
             recipient: limits::RECIPIENT_TIMEOUT,
             data: limits::DATA_TIMEOUT,

@@ -45,7 +45,10 @@ impl Session {
     pub(super) fn needs_authentication(&self, verb: Option<Verb>) -> bool {
         self.authentication.required
             && !self.authenticated
-            && matches!(verb, Some(Verb::Mail | Verb::Rcpt | Verb::Data | Verb::Vrfy | Verb::Expn))
+            && matches!(
+                verb,
+                Some(Verb::Mail | Verb::Rcpt | Verb::Data | Verb::Vrfy | Verb::Expn | Verb::Etrn)
+            )
     }
 
     pub(super) fn auth(&mut self, command: AuthCommand) {

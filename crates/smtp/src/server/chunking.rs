@@ -25,6 +25,10 @@ pub(super) struct Chunks {
     left_octets: u64,
     chunk: Chunk,
     pub(super) smtputf8: bool,
+    /// Replies at the end of the content.
+    pub(super) replies: u32,
+    /// BODY=BINARYMIME: any octets may come.
+    binary: bool,
     /// By when all of the content must be there.
     deadline: Instant,
 }
@@ -42,6 +46,8 @@ pub(super) struct Skip {
     left_octets: u64,
     stage: &'static str,
     reply: Reply,
+    /// How often it is said.
+    replies: u32,
     /// It is no fault of the client's, and was counted already.
     is_verdict: bool,
     /// The content that has a fault, looked at to the chunk's end: of several faults the same is named
@@ -59,23 +65,42 @@ impl Chunks {
     /// knows BDAT is no old one.
     fn find_fault(&self, limits: &Limits, quirks: &Quirks) -> Option<Standard> {
         let facts = self.scan.facts();
-        let is_over = self.chunk.last && self.left_octets == 0;
-        // A CR may have its LF in the next piece.
-        let faults = if is_over { self.scan.faults() } else { self.scan.faults_within() };
-        let refuses_bare = quirks.bare_line_end == BareLineEnd::Refuse;
+        let line_fault = if self.binary { self.header_fault() } else { self.line_fault(limits, quirks) };
         match () {
             () if facts.size_octets > limits.content_octets => Some(replies::TOO_LARGE),
-            () if faults.bare_cr || faults.bare_lf => Some(match refuses_bare {
-                true => replies::CONTENT_BARE_LINE_END,
-                false => replies::CHUNKED_BARE_LINE_END,
-            }),
-            () if faults.nul && !quirks.nul_in_content => Some(replies::CONTENT_NUL),
-            () if facts.longest_line_octets > limits.text_line_octets => Some(replies::CONTENT_LINE_TOO_LONG),
+            () if line_fault.is_some() => line_fault,
             () if self.scan.header_section_octets() > limits.header_section_octets => {
                 Some(replies::HEADER_SECTION_TOO_LARGE)
             }
             () => None,
         }
+    }
+
+    /// All that should come is here; before that, a CR may have its LF in the next piece.
+    fn is_over(&self) -> bool {
+        self.chunk.last && self.left_octets == 0
+    }
+
+    fn line_fault(&self, limits: &Limits, quirks: &Quirks) -> Option<Standard> {
+        let faults = if self.is_over() { self.scan.faults() } else { self.scan.faults_within() };
+        match () {
+            () if faults.bare_cr || faults.bare_lf => Some(match quirks.bare_line_end {
+                BareLineEnd::Refuse => replies::CONTENT_BARE_LINE_END,
+                BareLineEnd::Normalize => replies::CHUNKED_BARE_LINE_END,
+            }),
+            () if faults.nul && !quirks.nul_in_content => Some(replies::CONTENT_NUL),
+            () if self.scan.facts().longest_line_octets > limits.text_line_octets => {
+                Some(replies::CONTENT_LINE_TOO_LONG)
+            }
+            () => None,
+        }
+    }
+
+    /// RFC 3030 §3: a body may hold any octets; a header section is still lines of text.
+    fn header_fault(&self) -> Option<Standard> {
+        let scan = &self.scan;
+        let faults = if self.is_over() { scan.header_faults() } else { scan.header_faults_within() };
+        faults.any().then_some(replies::BINARY_HEADER_SECTION)
     }
 }
 
@@ -87,7 +112,8 @@ impl Session {
             None => None,
         };
         if let Some(standard) = standard {
-            return self.skip(chunk.octets, "bdat", standard.reply(), false, now);
+            let replies = self.replies_to_chunk(chunk.last);
+            return self.skip(chunk.octets, replies, "bdat", standard.reply(), false, now);
         }
         match &mut self.state {
             State::Chunks(chunks) => {
@@ -103,7 +129,8 @@ impl Session {
     pub(super) fn chunk_decided(&mut self, chunk: Chunk, reply: Reply, now: Instant) {
         if reply.code != replies::START_CONTENT.code {
             debug_assert!(!reply.is_positive(), "the content is let in with 354 or refused");
-            return self.skip(chunk.octets, "bdat", reply, true, now);
+            let replies = self.replies_to_chunk(chunk.last);
+            return self.skip(chunk.octets, replies, "bdat", reply, true, now);
         }
         let State::Envelope(envelope) = &self.state else { return };
         self.state = State::Chunks(Box::new(Chunks {
@@ -111,6 +138,8 @@ impl Session {
             left_octets: chunk.octets,
             chunk,
             smtputf8: envelope.smtputf8,
+            replies: self.replies_to_content(envelope.accepted),
+            binary: envelope.binary,
             deadline: now + self.settings.limits.content_total_timeout,
         }));
         self.chunk_begun(now);
@@ -155,6 +184,7 @@ impl Session {
         self.skip_chunk(
             Skip {
                 left_octets,
+                replies: if chunks.chunk.last { chunks.replies } else { 1 },
                 stage: "end-of-data",
                 reply: fault.reply(),
                 is_verdict: false,
@@ -172,7 +202,7 @@ impl Session {
         let State::Chunks(chunks) = &self.state else { return };
         if chunks.chunk.last {
             let facts = chunks.scan.facts();
-            self.state = State::Committing { smtputf8: chunks.smtputf8 };
+            self.state = State::Committing { smtputf8: chunks.smtputf8, replies: chunks.replies };
             self.ask(Asked::EndOfData, Question::EndOfData(facts));
         } else {
             let octets = chunks.chunk.octets;
@@ -181,8 +211,17 @@ impl Session {
     }
 
     /// Reads a chunk that nobody wants, then refuses it.
-    fn skip(&mut self, octets: u64, stage: &'static str, reply: Reply, is_verdict: bool, now: Instant) {
-        self.skip_chunk(Skip { left_octets: octets, stage, reply, is_verdict, faulty: None }, now);
+    fn skip(
+        &mut self,
+        octets: u64,
+        replies: u32,
+        stage: &'static str,
+        reply: Reply,
+        is_verdict: bool,
+        now: Instant,
+    ) {
+        let left_octets = octets;
+        self.skip_chunk(Skip { left_octets, replies, stage, reply, is_verdict, faulty: None }, now);
     }
 
     fn skip_chunk(&mut self, skip: Skip, now: Instant) {
@@ -219,6 +258,10 @@ impl Session {
         if let Some(fault) = skip.faulty.and_then(|chunks| chunks.find_fault(limits, quirks)) {
             skip.reply = fault.reply();
         }
+        if skip.replies == 0 {
+            return self.abort("no valid recipients");
+        }
+        self.say_more(skip.replies, &skip.reply);
         if skip.is_verdict {
             self.say_verdict(&skip.reply);
         } else {

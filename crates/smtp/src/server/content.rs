@@ -22,6 +22,8 @@ pub(super) struct Reception {
     /// what follows the true end is the next command, and nothing before it is.
     pub(super) fault: Option<Standard>,
     smtputf8: bool,
+    /// Replies at its end.
+    replies: u32,
     /// By when all of it must be there.
     deadline: Instant,
 }
@@ -71,6 +73,7 @@ impl Session {
             decoder,
             fault: None,
             smtputf8: envelope.smtputf8,
+            replies: self.replies_to_content(envelope.accepted),
             deadline: now + limits.content_total_timeout,
         }));
     }
@@ -111,11 +114,14 @@ impl Session {
         // Looked for again, so that of several faults the same is named however the content was cut up.
         match reception.find_fault(&self.settings.limits, &self.settings.quirks) {
             Some(fault) => {
+                let replies = reception.replies;
                 self.state = State::Ready;
+                self.say_more(replies, &fault.reply());
                 self.refuse("end-of-data", fault.reply());
             }
             None => {
-                self.state = State::Committing { smtputf8: reception.smtputf8 };
+                let (smtputf8, replies) = (reception.smtputf8, reception.replies);
+                self.state = State::Committing { smtputf8, replies };
                 self.ask(Asked::EndOfData, Question::EndOfData(facts));
             }
         }
@@ -124,7 +130,11 @@ impl Session {
     /// The one place where a message's 250 goes out: as the answer to
     /// [`Question::EndOfData`]. Whatever the answer, the transaction is over (RFC 5321 §4.1.1.4).
     pub(super) fn end_of_data_decided(&mut self, reply: &Reply) {
-        debug_assert!(matches!(self.state, State::Committing { .. }));
+        let State::Committing { replies, .. } = self.state else {
+            debug_assert!(false, "nothing is being committed");
+            return;
+        };
+        self.say_more(replies, reply);
         if reply.is_positive() {
             self.say(reply);
             self.idle_commands = 0;

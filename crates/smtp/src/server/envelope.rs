@@ -4,7 +4,7 @@ use super::{
     MailParameters, Question, RecipientParameters,
     session::{Asked, Session, State},
 };
-use crate::{Reply, replies};
+use crate::{Body, Delivery, Reply, replies};
 use posta_address::{ForwardPath, ReversePath};
 
 /// The open transaction, as far as the session must know it; the rest is the driver's.
@@ -12,6 +12,8 @@ use posta_address::{ForwardPath, ReversePath};
 pub(super) struct Envelope {
     /// MAIL came with SMTPUTF8: addresses may be non-ASCII, replies as well.
     pub(super) smtputf8: bool,
+    /// MAIL came with BODY=BINARYMIME: the content may hold any octets, and comes with BDAT.
+    pub(super) binary: bool,
     /// Recipients that were well-formed.
     pub(super) offered: u32,
     /// Recipients that were accepted.
@@ -19,10 +21,15 @@ pub(super) struct Envelope {
 }
 
 impl Session {
-    pub(super) fn mail(&mut self, reverse_path: ReversePath, parameters: MailParameters) {
+    pub(super) fn mail(&mut self, delivery: Delivery, reverse_path: ReversePath, parameters: MailParameters) {
         let extensions = &self.settings.extensions;
         let offered = (extensions.size || parameters.size_octets.is_none())
-            && (extensions.eight_bit_mime || !parameters.body_8bit)
+            && match parameters.body {
+                Body::SevenBit => true,
+                Body::EightBit => extensions.eight_bit_mime,
+                Body::Binary => extensions.offers_binary_mime(),
+            }
+            && (extensions.require_tls && self.secured || !parameters.require_tls)
             && (extensions.smtputf8 && extensions.eight_bit_mime || !parameters.smtputf8)
             && (extensions.dsn || parameters.returned.is_none() && parameters.envelope_id.is_none());
         // RFC 4954 §5: taken by whoever offers AUTH, from everybody.
@@ -38,13 +45,18 @@ impl Session {
         if parameters.size_octets.is_some_and(|octets| octets > self.settings.limits.content_octets) {
             return self.refuse("mail", replies::TOO_LARGE.reply());
         }
-        let asked = Asked::Mail { smtputf8: parameters.smtputf8 };
-        self.ask(asked, Question::Mail { reverse_path, parameters });
+        let asked = Asked::Mail { smtputf8: parameters.smtputf8, binary: parameters.body == Body::Binary };
+        self.ask(asked, Question::Mail { delivery, reverse_path, parameters });
     }
 
-    pub(super) fn mail_decided(&mut self, smtputf8: bool, reply: &Reply) {
+    /// Whether a transaction may begin with SEND, SOML or SAML. LMTP has none of them (RFC 2033 §4).
+    pub(super) fn offers_send(&self) -> bool {
+        self.settings.extensions.send && !self.settings.lmtp
+    }
+
+    pub(super) fn mail_decided(&mut self, smtputf8: bool, binary: bool, reply: &Reply) {
         if self.say_verdict(reply) {
-            self.state = State::Envelope(Envelope { smtputf8, offered: 0, accepted: 0 });
+            self.state = State::Envelope(Envelope { smtputf8, binary, offered: 0, accepted: 0 });
         }
     }
 

@@ -4,7 +4,10 @@ use super::{
     Hello, Question,
     session::{Asked, Session, State},
 };
-use crate::{Reply, extension, replies::REJECTED_GREETING_CODES};
+use crate::{
+    Reply, extension,
+    replies::{self, REJECTED_GREETING_CODES},
+};
 use std::time::Instant;
 
 impl Session {
@@ -14,7 +17,7 @@ impl Session {
         if reply.is_positive() {
             self.state = State::Greeted;
         } else if REJECTED_GREETING_CODES.contains(&reply.code) {
-            self.state = State::Rejected;
+            self.state = State::Rejected { for_ever: reply.code == replies::HOST_ACCEPTS_NO_MAIL.code };
             self.deadline = now + self.settings.limits.rejected_timeout;
         } else {
             self.end("refused");
@@ -32,7 +35,11 @@ impl Session {
             self.say_verdict(&reply);
             return;
         }
-        self.abort(if extended { "EHLO" } else { "HELO" });
+        self.abort(match (self.settings.lmtp, extended) {
+            (true, _) => "LHLO",
+            (false, true) => "EHLO",
+            (false, false) => "HELO",
+        });
         self.state = State::Ready;
         if extended {
             reply.lines.truncate(1);

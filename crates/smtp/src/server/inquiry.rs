@@ -24,7 +24,9 @@ impl Session {
     }
 
     pub(super) fn help(&mut self) {
-        let reply = replies::HELP.with("HELO EHLO MAIL RCPT DATA BDAT RSET VRFY EXPN HELP NOOP QUIT");
+        let more = if self.offers_send() { " SEND SOML SAML" } else { "" };
+        let reply =
+            replies::HELP.with(format!("HELO EHLO MAIL RCPT DATA BDAT RSET VRFY EXPN HELP NOOP QUIT{more}"));
         self.say(&reply.and(replies::HELP.text));
     }
 }

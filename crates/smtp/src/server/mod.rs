@@ -10,10 +10,12 @@ mod content;
 mod envelope;
 mod greeting;
 mod inquiry;
+mod lmtp;
 mod question;
 mod security;
 mod session;
 mod settings;
+mod turn;
 
 pub use crate::parameters::{MailParameters, RecipientParameters};
 pub use authentication::Authentication;

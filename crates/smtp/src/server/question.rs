@@ -2,7 +2,7 @@
 
 use super::Authentication;
 use crate::{
-    Reply,
+    Delivery, Introduction, QueueName, Reply, Turning,
     parameters::{MailParameters, RecipientParameters},
 };
 use bytes::Bytes;
@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// HELO or EHLO, as the client said it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hello {
-    /// EHLO rather than HELO.
+    /// EHLO (or LHLO) rather than HELO.
     pub extended: bool,
     /// The argument as given (bounded, printable); empty where a HELO without argument is let through.
     pub name: String,
@@ -30,8 +30,10 @@ pub enum Question {
     /// HELO or EHLO was said: a positive reply welcomes; the session adds the extensions' lines to
     /// a 250 for EHLO by itself.
     Hello(Hello),
-    /// MAIL FROM.
+    /// MAIL FROM, SEND FROM, SOML FROM or SAML FROM.
     Mail {
+        /// Where the message is to appear.
+        delivery: Delivery,
         /// Reverse-path.
         reverse_path: ReversePath,
         /// Its parameters.
@@ -53,6 +55,12 @@ pub enum Question {
     Verify(String),
     /// EXPN with its argument.
     Expand(String),
+    /// ETRN: begin to send what waits. 250 to 253, 458 or 459 (RFC 1985 §5.3).
+    StartQueue(QueueName),
+    /// ATRN or TURN, by a client that has proven who it is: 250 switches the roles.
+    Turn(Turning),
+    /// XCLIENT, from a client that may: 220 greets whom it names, as if that had just connected.
+    Introduce(Box<Introduction>),
     /// AUTH by a mechanism that was announced: begin an exchange ([`Answer::Exchange`]) or refuse.
     Authenticate(Mechanism),
     /// What the exchange must know: [`Answer::Credentials`].
@@ -64,6 +72,9 @@ pub enum Question {
 pub enum Answer {
     /// The reply. Its code decides how the session goes on.
     Reply(Reply),
+    /// To `EndOfData` in LMTP (RFC 2033 §4.2): one for each recipient that was accepted, in their order. A
+    /// bare `Reply` is for all of them.
+    Each(Vec<Reply>),
     /// To `Hello`, with what AUTH is for this client from now on; a bare `Reply` leaves that as it is.
     Welcome(Reply, Authentication),
     /// To `Authenticate`: the exchange, not yet begun.
@@ -110,7 +121,7 @@ pub enum Event {
     /// The session is over.
     Ended {
         /// `quit`, `peer closed`, `timeout`, `shutdown`, `too many errors`, `too many failed logins`,
-        /// `refused`, `TLS failed`.
+        /// `refused`, `TLS failed`, `turned`.
         reason: &'static str,
     },
 }

@@ -9,7 +9,7 @@ use super::{
     Answer, Authentication, BareLineEnd, Event, Question, Settings, content::Reception, envelope::Envelope,
 };
 use crate::{
-    Command, Reply, Verb,
+    Command, Delivery, Reply, Verb,
     limits::CLOSING_TIMEOUT,
     replies::{self, Standard},
 };
@@ -78,7 +78,10 @@ pub(super) enum State {
         greeted: bool,
     },
     /// Refused by the greeting: only QUIT is left (RFC 5321 §3.1).
-    Rejected,
+    Rejected {
+        /// This host accepts mail from nobody (RFC 7504 §3).
+        for_ever: bool,
+    },
     /// The client has not said who it is.
     Greeted,
     /// No transaction is open.
@@ -95,6 +98,8 @@ pub(super) enum State {
     Committing {
         /// The reply may hold UTF-8.
         smtputf8: bool,
+        /// Replies that will be said.
+        replies: u32,
     },
     /// Nothing more.
     Ended,
@@ -105,13 +110,16 @@ pub(super) enum State {
 pub(super) enum Asked {
     Greeting,
     Hello { extended: bool },
-    Mail { smtputf8: bool },
+    Mail { smtputf8: bool, binary: bool },
     Recipient,
     Data,
     Chunk(Chunk),
     EndOfData,
     Verify { smtputf8: bool },
     Expand { smtputf8: bool },
+    StartQueue,
+    Turn,
+    Introduce { is_login: bool },
     Authenticate,
     Credentials,
 }
@@ -187,7 +195,7 @@ impl Session {
     fn speaks_utf8(&self) -> bool {
         match &self.state {
             State::Envelope(envelope) => envelope.smtputf8,
-            State::Committing { smtputf8 } => *smtputf8,
+            State::Committing { smtputf8, .. } => *smtputf8,
             State::Chunks(chunks) => chunks.smtputf8,
             _ => false,
         }
@@ -253,7 +261,7 @@ impl Session {
             State::Content(reception) => reception.fault.is_none(),
             State::Connected
             | State::Securing { .. }
-            | State::Rejected
+            | State::Rejected { .. }
             | State::Greeted
             | State::Ready
             | State::Authenticating(_)
@@ -265,7 +273,11 @@ impl Session {
         self.state = State::Ready;
     }
 
-    fn flush(&mut self) {
+    pub(super) fn push(&mut self, output: Output<Question, Event>) {
+        self.outputs.push_back(output);
+    }
+
+    pub(super) fn flush(&mut self) {
         if !self.replies.is_empty() {
             let replies = Bytes::from(std::mem::take(&mut self.replies));
             self.outputs.push_back(Output::Send(replies));
@@ -278,7 +290,7 @@ impl Session {
         let Some(line) = line else { return taken };
         self.deadline = now
             + match self.state {
-                State::Rejected => self.settings.limits.rejected_timeout,
+                State::Rejected { .. } => self.settings.limits.rejected_timeout,
                 _ => self.settings.limits.command_timeout,
             };
         let refuses_bare = self.settings.quirks.bare_line_end == BareLineEnd::Refuse;
@@ -318,7 +330,14 @@ impl Session {
             }
             _ => {}
         }
-        if let Some(standard) = self.out_of_order(verb) {
+        let begins = verb.and_then(Delivery::of);
+        if begins.is_some_and(|delivery| delivery != Delivery::Mail) && !self.offers_send() {
+            return self.refuse(stage, replies::NOT_IMPLEMENTED.reply());
+        }
+        // SEND, SOML and SAML stand where MAIL does (RFC 821 §4.1.3).
+        let verb = if begins.is_some() { Some(Verb::Mail) } else { verb };
+        let missing = self.foreign_hello(verb).or_else(|| self.switched_off(verb));
+        if let Some(standard) = missing.or_else(|| self.out_of_order(verb)) {
             return self.refuse(stage, standard.reply());
         }
         let command = match parsed {
@@ -333,8 +352,10 @@ impl Session {
         }
         match command {
             Command::Helo(name) => self.hello(false, name),
-            Command::Ehlo(name) => self.hello(true, name),
-            Command::Mail { reverse_path, parameters } => self.mail(reverse_path, parameters),
+            Command::Ehlo(name) | Command::Lhlo(name) => self.hello(true, name),
+            Command::Mail { delivery, reverse_path, parameters } => {
+                self.mail(delivery, reverse_path, parameters);
+            }
             Command::Rcpt { forward_path, parameters } => self.rcpt(forward_path, parameters),
             Command::Data => self.ask(Asked::Data, Question::Data),
             Command::Bdat { .. } => debug_assert!(false, "taken above"),
@@ -345,6 +366,9 @@ impl Session {
             Command::Expn(lookup) => self.expn(lookup),
             Command::Help(_) => self.help(),
             Command::Noop(_) => self.say(&replies::OK.reply()),
+            Command::Etrn(name) => self.etrn(name),
+            Command::Turn(turning) => self.turn(turning),
+            Command::XClient(introduction) => self.xclient(*introduction),
             Command::Quit => self.end_with(replies::CLOSING, "quit"),
         }
     }
@@ -352,11 +376,22 @@ impl Session {
     /// The order of commands (RFC 5321 §4.1.4): what is said to one that comes at the wrong time.
     pub(super) fn out_of_order(&self, verb: Option<Verb>) -> Option<Standard> {
         match (&self.state, verb) {
-            (State::Rejected, Some(Verb::Quit)) => None,
-            (State::Rejected, _) => Some(replies::ONLY_QUIT),
-            (State::Greeted, Some(Verb::Mail | Verb::Rcpt | Verb::Data | Verb::Bdat | Verb::Auth)) => {
-                Some(replies::HELLO_FIRST)
-            }
+            (State::Rejected { .. }, Some(Verb::Quit)) => None,
+            (State::Rejected { for_ever: true }, _) => Some(replies::HOST_ACCEPTS_NO_MAIL),
+            (State::Rejected { .. }, _) => Some(replies::ONLY_QUIT),
+            (
+                State::Greeted,
+                Some(
+                    Verb::Mail
+                    | Verb::Rcpt
+                    | Verb::Data
+                    | Verb::Bdat
+                    | Verb::Auth
+                    | Verb::Etrn
+                    | Verb::Atrn
+                    | Verb::XClient,
+                ),
+            ) => Some(if self.settings.lmtp { replies::LHLO_FIRST } else { replies::HELLO_FIRST }),
             (_, verb) if self.needs_authentication(verb) => Some(replies::AUTHENTICATION_REQUIRED),
             // RFC 4954 §4: not in a transaction, and not twice.
             (State::Envelope(_) | State::Chunks(_), Some(Verb::Auth)) => {
@@ -371,11 +406,15 @@ impl Session {
             (State::Ready, Some(Verb::Rcpt | Verb::Data | Verb::Bdat)) => Some(replies::MAIL_FIRST),
             (State::Envelope(_), Some(Verb::Mail)) => Some(replies::NESTED_MAIL),
             (State::Envelope(envelope), Some(Verb::Data | Verb::Bdat)) if envelope.accepted == 0 => {
-                Some(if envelope.offered == 0 {
-                    replies::RECIPIENT_FIRST
-                } else {
-                    replies::NO_VALID_RECIPIENTS
+                Some(match envelope.offered {
+                    0 => replies::RECIPIENT_FIRST,
+                    _ if self.settings.lmtp => replies::NO_RECIPIENTS_LMTP,
+                    _ => replies::NO_VALID_RECIPIENTS,
                 })
+            }
+            // RFC 3030 §3: what is binary has no lines, and no dot can end it.
+            (State::Envelope(envelope), Some(Verb::Data)) if envelope.binary => {
+                Some(replies::BINARY_NEEDS_BDAT)
             }
             _ => None,
         }
@@ -386,7 +425,7 @@ impl Session {
         match asked {
             Asked::Greeting => self.greeting_decided(&reply, now),
             Asked::Hello { extended } => self.hello_decided(extended, reply),
-            Asked::Mail { smtputf8 } => self.mail_decided(smtputf8, &reply),
+            Asked::Mail { smtputf8, binary } => self.mail_decided(smtputf8, binary, &reply),
             Asked::Recipient => self.recipient_decided(&reply),
             Asked::Data => self.data_decided(&reply, now),
             Asked::Chunk(chunk) => self.chunk_decided(chunk, reply, now),
@@ -394,6 +433,11 @@ impl Session {
             Asked::Verify { smtputf8 } | Asked::Expand { smtputf8 } => {
                 self.say_verdict_in(&reply, smtputf8);
             }
+            Asked::StartQueue => {
+                self.say_verdict(&reply);
+            }
+            Asked::Turn => self.turn_decided(&reply),
+            Asked::Introduce { is_login } => self.introduced(is_login, &reply),
             Asked::Authenticate | Asked::Credentials => self.authentication_refused(&reply),
         }
     }
@@ -409,7 +453,7 @@ impl Session {
 
     /// Once the process is stopping, the session ends as soon as no transaction is open.
     fn settle(&mut self) {
-        let idle = matches!(self.state, State::Rejected | State::Greeted | State::Ready);
+        let idle = matches!(self.state, State::Rejected { .. } | State::Greeted | State::Ready);
         if self.stopping && idle && self.asked.is_none() {
             self.end_with(replies::SHUTTING_DOWN, "shutdown");
         }
@@ -455,6 +499,7 @@ impl Conversation for Session {
                 }
                 self.hello_decided(extended, reply);
             }
+            (Asked::EndOfData, Answer::Each(replies)) => self.each_decided(&replies),
             (Asked::Authenticate, Answer::Exchange(exchange)) => self.exchange_opened(exchange),
             (Asked::Credentials, Answer::Credentials(answer)) => self.credentials_found(answer),
             (_, answer) => {

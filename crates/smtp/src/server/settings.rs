@@ -9,6 +9,9 @@ use std::time::Duration;
 pub struct Settings {
     /// The name that this host gives itself in greeting, EHLO and `Received:`.
     pub hostname: Domain,
+    /// LMTP (RFC 2033) rather than SMTP: the client says LHLO, and each recipient has its own reply at the
+    /// end of the content.
+    pub lmtp: bool,
     /// Bounds of size, count and time.
     pub limits: Limits,
     /// What EHLO offers.
@@ -22,6 +25,7 @@ impl Settings {
     pub fn new(hostname: Domain) -> Self {
         Settings {
             hostname,
+            lmtp: false,
             limits: Limits::default(),
             extensions: Extensions::default(),
             quirks: Quirks::default(),
@@ -31,7 +35,8 @@ impl Settings {
     /// `220 host ESMTP Posta`: the answer to [`Question::Greeting`](super::Question::Greeting) that lets
     /// the client in (RFC 5321 §3.1).
     pub fn greeting(&self) -> Reply {
-        Reply::new(220, None, format!("{} ESMTP Posta", self.hostname.to_ascii()))
+        let protocol = if self.lmtp { "LMTP" } else { "ESMTP" };
+        Reply::new(220, None, format!("{} {protocol} Posta", self.hostname.to_ascii()))
     }
 
     /// `250 host greets name`: the answer to [`Question::Hello`](super::Question::Hello) that lets the
@@ -118,16 +123,37 @@ pub struct Extensions {
     pub smtputf8: bool,
     /// CHUNKING (RFC 3030).
     pub chunking: bool,
+    /// BINARYMIME (RFC 3030 §3); needs CHUNKING and 8BITMIME.
+    pub binary_mime: bool,
+    /// REQUIRETLS (RFC 8689); offered inside TLS only.
+    pub require_tls: bool,
     /// DSN (RFC 3461).
     pub dsn: bool,
     /// LIMITS (RFC 9422).
     pub limits: bool,
     /// STARTTLS (RFC 3207): whoever drives the session has a certificate.
     pub starttls: bool,
+    /// ETRN (RFC 1985).
+    pub etrn: bool,
+    /// ATRN (RFC 2645).
+    pub atrn: bool,
+    /// TURN (RFC 821 §3.8), for whoever has proven who it is.
+    pub turn: bool,
+    /// XCLIENT: the client is a proxy of ours.
+    pub xclient: bool,
     /// VRFY answers; without it every VRFY gets 252 (RFC 5321 §7.3).
     pub vrfy: bool,
+    /// SEND, SOML and SAML (RFC 821 §3.4); without it each gets 502. Off by default.
+    pub send: bool,
     /// EXPN answers; without it every EXPN gets 502 (RFC 5321 §7.3).
     pub expn: bool,
+}
+
+impl Extensions {
+    /// Whether BINARYMIME is offered, with all that it needs.
+    pub(crate) fn offers_binary_mime(&self) -> bool {
+        self.binary_mime && self.chunking && self.eight_bit_mime
+    }
 }
 
 impl Default for Extensions {
@@ -138,10 +164,17 @@ impl Default for Extensions {
             eight_bit_mime: true,
             smtputf8: true,
             chunking: true,
+            binary_mime: true,
+            require_tls: true,
             dsn: true,
             limits: true,
             starttls: false,
+            etrn: false,
+            atrn: false,
+            turn: false,
+            xclient: false,
             vrfy: true,
+            send: false,
             expn: true,
         }
     }
