@@ -175,6 +175,9 @@ impl Driver<Session> for Host {
                 Reply::new(250, None, KEPT)
             }
             Question::Verify(name) | Question::Expand(name) => verdict(&name),
+            Question::StartQueue(name) => verdict(&name.to_string()),
+            Question::Turn(turning) => verdict(&turning.to_string()),
+            Question::Introduce(introduction) => verdict(&introduction.to_string()),
             Question::Authenticate(mechanism) => return Answer::Exchange(Box::new(exchange(mechanism))),
             Question::Credentials(question) => return Answer::Credentials(credentials(&question)),
         })
