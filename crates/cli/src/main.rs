@@ -152,7 +152,9 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let place = |named: Named| configuration::Place(named.config.or(outer));
     match arguments.command {
         Command::Demo(demo) => demo.run()?,
-        Command::Mail(command) => return runtime()?.block_on(mail::run(command)),
+        Command::Mail(command) => {
+            return runtime()?.block_on(mail::run(command, &place(Named { config: None })));
+        }
         Command::Message(command) => return command.run(),
         Command::Serve(serve) => serve.command.run(&place(serve.named))?,
         Command::Setup(With { named, command }) => command.run(&place(named))?,

@@ -51,7 +51,7 @@ fn json_tells_the_endpoints_and_it_stays_up() {
     assert!(text(&told["dns"]).starts_with("127.0.0.1:"));
     let ca = std::fs::read_to_string(text(&told["ca"])).expect("the authority's certificate");
     assert!(ca.starts_with("-----BEGIN CERTIFICATE-----"), "{ca}");
-    for endpoint in ["submission", "submissions", "pop3s"] {
+    for endpoint in ["submission", "submissions", "pop3s", "lmtp"] {
         std::net::TcpStream::connect(text(&south[endpoint])).expect(endpoint);
     }
 
@@ -111,10 +111,10 @@ fn what_it_proposes_works_as_it_stands() {
 
 #[test]
 fn ports_can_be_chosen() {
-    // Eleven free ports in a row, most probably; if somebody takes one meanwhile, others are tried.
-    let told = wait_for("eleven free ports", || {
+    // Thirteen free ports in a row, most probably; if somebody takes one meanwhile, others are tried.
+    let told = wait_for("thirteen free ports", || {
         let base = std::net::TcpListener::bind("127.0.0.1:0").ok()?.local_addr().ok()?.port();
-        let base = base.min(u16::MAX - 11);
+        let base = base.min(u16::MAX - 13);
         let arguments = ["demo", "--once", "--json", "--port-base", &base.to_string()];
         let output = posta().args(arguments).stderr(Stdio::null()).output().expect("runs");
         output.status.success().then(|| (base, String::from_utf8(output.stdout).expect("UTF-8")))
@@ -127,6 +127,7 @@ fn ports_can_be_chosen() {
     assert_eq!(told["dns"], format!("127.0.0.1:{}", base + 4));
     assert_eq!(told["hosts"][0]["submission"], format!("127.0.0.1:{}", base + 5));
     assert_eq!(told["hosts"][1]["pop3s"], format!("127.0.0.1:{}", base + 10));
+    assert_eq!(told["hosts"][1]["lmtp"], format!("127.0.0.1:{}", base + 12));
 }
 
 #[test]

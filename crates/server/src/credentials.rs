@@ -6,6 +6,7 @@ use crate::{
     host::{Host, Policy},
     limits::{APP_PASSWORD_USE_NOTED_EVERY, LOGIN_FAILURE_PAUSE, LOGIN_FAILURE_PAUSE_MAX},
     passwords::verifier,
+    tokens::TokenFault,
 };
 use posta_address::{LocalPart, Mailbox};
 use posta_smtp::server::Authentication;
@@ -27,6 +28,8 @@ pub(crate) enum Service {
     Smtp,
     /// Fetching mail.
     Pop3,
+    /// A program at the pages' interface: it can do everything, so its password must open everything.
+    Web,
 }
 
 impl Service {
@@ -107,7 +110,10 @@ impl Host {
                 Mechanism::ScramSha1Plus | Mechanism::ScramSha256Plus => !bindings.is_empty(),
                 // Clients that take it wherever it is offered must not find that it never works.
                 Mechanism::CramMd5 => has_secrets,
-                Mechanism::OauthBearer | Mechanism::Xoauth2 => false,
+                // RFC 7628 §3: never without TLS, not even on this machine.
+                Mechanism::OauthBearer | Mechanism::Xoauth2 => {
+                    policy.tokens.is_some() && channel.tls.is_some()
+                }
                 Mechanism::ScramSha1 | Mechanism::ScramSha256 | Mechanism::Plain | Mechanism::Login => true,
             })
             .collect();
@@ -122,7 +128,9 @@ impl Host {
 
     /// Begins an exchange.
     pub(crate) fn exchange(&self, policy: &Policy, mechanism: Mechanism, channel: Channel<'_>) -> Exchange {
-        let settings = Settings::new(policy.config.hostname.to_ascii(), self.decoys.clone());
+        let mut settings = Settings::new(policy.config.hostname.to_ascii(), self.decoys.clone());
+        settings.oauth_scope.clone_from(&policy.config.oauth.scope);
+        settings.oauth_configuration.clone_from(&policy.config.oauth.configuration);
         let mut random = [0; RANDOM_OCTETS];
         self.entropy.fill(&mut random);
         let unix_secs = u64::try_from(self.clock.timestamp().as_second()).unwrap_or_default();
@@ -189,7 +197,14 @@ impl Host {
                 let authcid = account.address.to_string();
                 (account, Answer::Accepted { authcid })
             }
-            Question::CheckToken { .. } => return Err(Failed::Wrong("tokens are not taken here")),
+            Question::CheckToken { token, authzid, host, port: _ } => {
+                login.name = authzid.clone().unwrap_or_default();
+                let account = Box::pin(self.token_account(channel, &token, host.as_deref())).await?;
+                login.name = account.address.to_string();
+                self.check_authzid(&account, authzid.as_deref()).await?;
+                let authcid = account.address.to_string();
+                (account, Answer::Accepted { authcid })
+            }
         };
         login.candidate = Some(Box::new(account));
         Ok(answer)
@@ -212,6 +227,10 @@ impl Host {
             self.note_use(account, found).await;
             return Ok(account.clone());
         }
+        self.verify_password(account, password).await
+    }
+
+    async fn verify_password(&self, account: Option<Account>, password: &Secret) -> Result<Account, Failed> {
         let verified = self.passwords.verify(account.as_ref(), password, self.clock.now()).await;
         match (verified, account) {
             (Ok(true), Some(account)) if account.enabled => Ok(account),
@@ -219,6 +238,29 @@ impl Host {
             (Ok(_), _) => Err(Failed::Wrong("wrong name or password")),
             (Err(error), _) => Err(Failed::Unavailable(error.to_string())),
         }
+    }
+
+    /// The account's own password, not one of a program: pages ask for it, and for a second factor.
+    pub(crate) async fn check_own_password(&self, name: &str, password: &Secret) -> Result<Account, Failed> {
+        let account = self.find_account(name).await?;
+        self.verify_password(account, password).await
+    }
+
+    /// An application password for this service, and no other.
+    pub(crate) async fn check_app_password(
+        &self,
+        name: &str,
+        password: &Secret,
+        service: Service,
+    ) -> Result<Account, Failed> {
+        let account = self.find_account(name).await?.ok_or(Failed::Wrong("unknown name"))?;
+        let found = find_app_password(&account, password, service)
+            .ok_or(Failed::Wrong("no such application password"))?;
+        if !account.enabled {
+            return Err(Failed::Wrong("account disabled"));
+        }
+        self.note_use(&account, found).await;
+        Ok(account)
     }
 
     /// An account that may log in.
@@ -240,6 +282,28 @@ impl Host {
             }
         }
         Err(Failed::Wrong("the certificate names nobody here"))
+    }
+
+    /// Whose token it is.
+    async fn token_account(
+        &self,
+        channel: Channel<'_>,
+        token: &Secret,
+        host: Option<&str>,
+    ) -> Result<Account, Failed> {
+        // RFC 7628 §3.2: what is known otherwise must match. The port may be another where something
+        // stands in between.
+        let named = channel.tls.and_then(|facts| facts.server_name.as_deref());
+        if named.zip(host).is_some_and(|(named, host)| !named.eq_ignore_ascii_case(host)) {
+            return Err(Failed::Wrong("the token was meant for another host"));
+        }
+        let policy = self.policy();
+        let tokens = policy.tokens.as_ref().ok_or(Failed::Wrong("tokens are not taken here"))?;
+        let name = tokens.check(token).await.map_err(|fault| match fault {
+            TokenFault::Refused(reason) => Failed::Wrong(reason),
+            TokenFault::Unavailable(reason) => Failed::Unavailable(reason),
+        })?;
+        self.open_account(&name).await
     }
 
     /// Nobody acts as somebody else here: the other name must be one's own.

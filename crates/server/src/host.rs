@@ -4,11 +4,13 @@ use crate::{
     allowances::Allowances,
     config::{Config, Leniency, Protocol, VerifyPolicy},
     passwords::Passwords,
+    presence::Presence,
     recipients::Directory,
+    tokens::Tokens,
 };
 use posta_journal::Journal;
 use posta_queue::Queue;
-use posta_runtime::{Clock, Entropy, PeerLimits, Peers, Transcript, tls::TlsEnd};
+use posta_runtime::{Clock, Entropy, Network, PeerLimits, Peers, Transcript, tls::TlsEnd};
 use posta_store::Store;
 use posta_wire::sasl::{client::Credentials, server::DecoyKey};
 use std::{
@@ -18,7 +20,10 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
 };
-use tokio::{net::TcpStream, sync::watch};
+use tokio::{
+    net::TcpStream,
+    sync::{Semaphore, watch},
+};
 
 /// Gives a transcript for each connection that is to be shown.
 pub trait TranscriptObserver: Send + Sync + 'static {
@@ -37,18 +42,35 @@ pub trait TranscriptObserver: Send + Sync + 'static {
 pub(crate) struct Policy {
     pub(crate) config: Config,
     pub(crate) smtp: Arc<posta_smtp::server::Settings>,
+    /// The same for LMTP.
+    pub(crate) lmtp: Arc<posta_smtp::server::Settings>,
     pub(crate) pop3: Arc<posta_pop3::server::Settings>,
     /// Our end of TLS.
     pub(crate) tls: Option<TlsEnd>,
+    /// Checks tokens, where they are taken.
+    pub(crate) tokens: Option<Arc<Tokens>>,
 }
 
 impl Policy {
-    pub(crate) fn new(config: Config, tls: Option<TlsEnd>) -> Arc<Self> {
+    /// What a session of the SMTP family goes by.
+    pub(crate) fn session_settings(&self, protocol: Protocol) -> &Arc<posta_smtp::server::Settings> {
+        if protocol == Protocol::Lmtp { &self.lmtp } else { &self.smtp }
+    }
+
+    pub(crate) fn new(config: Config, tls: Option<TlsEnd>, tokens: Option<Arc<Tokens>>) -> Arc<Self> {
         let mut smtp = smtp_settings(&config);
         smtp.extensions.starttls = tls.is_some();
         let mut pop3 = pop3_settings(&config);
         pop3.stls = tls.is_some();
-        Arc::new(Policy { config, smtp: Arc::new(smtp), pop3: Arc::new(pop3), tls })
+        let lmtp = posta_smtp::server::Settings { lmtp: true, ..smtp.clone() };
+        Arc::new(Policy {
+            config,
+            smtp: Arc::new(smtp),
+            lmtp: Arc::new(lmtp),
+            pop3: Arc::new(pop3),
+            tls,
+            tokens,
+        })
     }
 }
 
@@ -66,7 +88,10 @@ fn smtp_settings(config: &Config) -> posta_smtp::server::Settings {
     limits.shutdown_timeout = config.limits.shutdown_grace.0;
     settings.extensions.vrfy = config.smtp.vrfy != VerifyPolicy::Off;
     settings.extensions.expn = config.smtp.expn != VerifyPolicy::Off;
+    settings.extensions.send = config.smtp.send != VerifyPolicy::Off;
     settings.extensions.chunking = config.smtp.chunking;
+    settings.extensions.binary_mime = config.smtp.binarymime;
+    settings.extensions.require_tls = config.smtp.requiretls;
     settings.extensions.limits = config.smtp.limits;
     settings.extensions.dsn = config.smtp.dsn;
     settings.quirks.syntax.hello_without_argument = config.smtp.hello_without_name == Leniency::Accept;
@@ -122,6 +147,7 @@ pub(crate) fn queue_settings(config: &Config, listening: &[SocketAddr]) -> posta
     settings.connect_time = delivery.connect_timeout.0;
     settings.idle_connection = delivery.idle_timeout.0;
     settings.messages_per_connection = delivery.messages_per_connection;
+    settings.chunking = delivery.chunking;
     settings.tls = posta_queue::TlsPolicy {
         default: delivery.tls.default.into(),
         smarthost: delivery.tls.smarthost.into(),
@@ -143,10 +169,16 @@ pub(crate) struct Host {
     pub(crate) journal: Journal,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
+    /// How other hosts are reached.
+    pub(crate) network: Arc<dyn Network>,
     pub(crate) peers: Arc<Peers>,
     pub(crate) passwords: Arc<Passwords>,
+    /// For binary messages that are to be encoded.
+    pub(crate) binary_memory: Arc<Semaphore>,
     /// What accounts have sent of late.
     pub(crate) allowances: Allowances,
+    /// Who is there to be shown something at once.
+    pub(crate) presence: Arc<Presence>,
     /// When accounts last fetched mail.
     pub(crate) logins: crate::logins::Logins,
     /// What clients without UTF8 get.

@@ -5,6 +5,7 @@
 //! - [`reception`]: what happens between a client's `MAIL` and our 250.
 //! - [`recipients`]: whom an address stands for.
 //! - [`admin`]: what the operator can ask for.
+//! - [`web`]: how HTTP(S) listeners are handed to whoever speaks HTTP.
 
 pub mod admin;
 mod allowances;
@@ -15,14 +16,19 @@ mod credentials;
 mod host;
 pub mod limits;
 mod logins;
+mod outbox;
 pub mod passwords;
 mod pop3;
+pub mod presence;
 pub mod privileges;
 pub mod reception;
 pub mod recipients;
 mod server;
 mod storage;
 mod surrogates;
+mod tokens;
+pub mod web;
 
 pub use host::TranscriptObserver;
+pub use outbox::{Outbox, OutgoingEnvelope, SubmitError, Waiting};
 pub use server::{Running, Server, Sockets, StartError, World};

@@ -11,11 +11,17 @@ pub const COPIES_MAX: usize = 20;
 /// Lines that VRFY and EXPN answer at most.
 pub const VERIFY_LINES_MAX: usize = 1000;
 
-/// Octets of the header section that are looked through for `Message-ID`.
-pub const MESSAGE_ID_SEARCH_OCTETS_MAX: usize = 64 * 1024;
+/// Octets of the header section that are looked through for `Message-ID` and `TLS-Required`.
+pub const FIELD_SEARCH_OCTETS_MAX: usize = 64 * 1024;
 
 /// Octets of a `Message-ID` that are kept (RFC 5322 §2.1.1: a line has at most 998).
-pub const MESSAGE_ID_OCTETS_MAX: usize = 998;
+pub const FIELD_OCTETS_MAX: usize = 998;
+
+/// Octets of a binary message for somebody here: it lies in memory until it is encoded.
+pub const BINARY_OCTETS_MAX: usize = 32 * 1024 * 1024;
+
+/// Octets of all such messages at once.
+pub const BINARY_TOGETHER_OCTETS_MAX: usize = 128 * 1024 * 1024;
 
 /// How long a verified password is remembered, so that a client that polls does not cost a whole
 /// check each time.
@@ -66,6 +72,30 @@ pub const STOP_POLL: Duration = Duration::from_millis(10);
 /// Operator's connections at once.
 pub const ADMIN_CONNECTIONS_MAX: usize = 16;
 
+/// Live sessions (open pages, watching terminals) of all people together.
+pub const LIVE_SESSIONS_MAX: usize = 10_000;
+
+/// Live sessions of one account.
+pub const LIVE_SESSIONS_PER_ACCOUNT_MAX: usize = 16;
+
+/// Notices that wait for one session; more are not shown there.
+pub const NOTICES_WAITING_MAX: usize = 32;
+
+/// Octets of a notice's text.
+pub const NOTICE_TEXT_OCTETS_MAX: usize = 64 * 1024;
+
+/// Octets of a notice's author or subject.
+pub const NOTICE_LINE_OCTETS_MAX: usize = 998;
+
+/// Octets of a message that are read for a notice.
+pub const NOTICE_READ_OCTETS_MAX: usize = 256 * 1024;
+
+/// Octets of a watcher's answer to a notice.
+pub const TAKEN_LINE_OCTETS_MAX: u64 = 256;
+
+/// How long a session may take to show something before it counts as not there.
+pub const SHOW_PATIENCE: Duration = Duration::from_secs(5);
+
 /// Messages of which is remembered whether a client without UTF8 can read their header sections.
 pub const HEADERS_KNOWN_MAX: usize = 200_000;
 
@@ -80,3 +110,18 @@ pub const SURROGATES_AT_ONCE_MAX: usize = 4;
 
 /// Accounts whose last login is remembered for LOGIN-DELAY.
 pub const LOGINS_REMEMBERED_MAX: usize = 100_000;
+
+/// Questions about tokens at the same time.
+pub const TOKENS_CHECKED_AT_ONCE_MAX: usize = 16;
+
+/// Octets of the answer to one.
+pub const TOKEN_ANSWER_OCTETS_MAX: usize = 64 * 1024;
+
+/// How long a good token is taken without asking again: a revoked one is of use for no longer.
+pub const TOKEN_MEMORY: Duration = Duration::from_secs(60);
+
+/// Good tokens remembered.
+pub const TOKENS_REMEMBERED_MAX: usize = 10_000;
+
+/// Seconds by which the clocks of an authorization server and ours may differ.
+pub const TOKEN_CLOCK_LEEWAY_SECS: i64 = 60;

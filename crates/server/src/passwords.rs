@@ -240,6 +240,7 @@ mod tests {
             credentials: Credentials::default(),
             quota_octets: None,
             enabled: true,
+            hold_seconds: 0,
         }
     }
 

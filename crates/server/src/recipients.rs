@@ -365,6 +365,7 @@ mod tests {
                     credentials: posta_store::Credentials::default(),
                     quota_octets: None,
                     enabled: rest.is_empty(),
+                    hold_seconds: 0,
                 }),
                 ["alias", address, ref members @ ..] => alias(address, AliasKind::Alias, "-", members),
                 ["list", address, owner, ref members @ ..] => alias(address, AliasKind::List, owner, members),

@@ -10,8 +10,11 @@ use crate::{
     limits::STOP_POLL,
     passwords::Passwords,
     pop3::Pop3Service,
+    presence::Presence,
     reception::SmtpService,
     storage,
+    tokens::Tokens,
+    web::{WebFactory, WebHost, WebListener, WebService},
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -66,9 +69,15 @@ pub enum StartError {
     /// The key of made-up salts could not be read or made.
     #[error("decoy.key in the data folder: {0}")]
     DecoyKey(io::Error),
+    /// Tokens can't be checked as configured.
+    #[error("[oauth] {0}")]
+    Tokens(String),
     /// Certificates can't be used.
     #[error("TLS: {0}")]
     Tls(#[from] TlsError),
+    /// A listener speaks HTTP, but this program has no pages.
+    #[error("this program has no pages to serve over HTTP")]
+    NoPages,
     /// Names can't be looked up.
     #[error("looking up names: {0}")]
     Dns(#[from] DnsError),
@@ -94,6 +103,8 @@ pub struct World {
     pub sockets: Option<Sockets>,
     /// Whether every event of the journal is also logged.
     pub log_events: bool,
+    /// Makes what serves the listeners that speak HTTP.
+    pub web: Option<WebFactory>,
 }
 
 impl Default for World {
@@ -108,6 +119,7 @@ impl Default for World {
             transcripts: None,
             sockets: None,
             log_events: true,
+            web: None,
         }
     }
 }
@@ -168,26 +180,34 @@ impl Server {
 
         let decoys =
             credentials::decoy_key(&config.data_dir, &*world.entropy).map_err(StartError::DecoyKey)?;
+        let tokens =
+            Tokens::new(&config, world.clock.clone(), &*world.entropy, world.network.clone(), trust.clone())
+                .map_err(StartError::Tokens)?;
         let started_at = world.clock.timestamp();
         let host = Arc::new(Host {
             store: opened.store.clone(),
             journal,
             clock: world.clock.clone(),
             entropy: world.entropy.clone(),
+            network: world.network.clone(),
             peers: Peers::new(peer_limits(&config)),
             passwords: Passwords::new(config.limits.password_checks, &*world.entropy),
+            binary_memory: crate::reception::binary::memory(),
             allowances: crate::allowances::Allowances::default(),
+            presence: Arc::default(),
             logins: crate::logins::Logins::default(),
             surrogates: crate::surrogates::Surrogates::default(),
             decoys,
             queue: OnceLock::new(),
             transcripts: world.transcripts.clone(),
-            policy: RwLock::new(Policy::new(config.clone(), Some(tls))),
+            policy: RwLock::new(Policy::new(config.clone(), Some(tls), tokens)),
             stop: watch::channel(false).0,
             sessions: AtomicU64::new(u64::try_from(started_at.as_microsecond()).unwrap_or(1)),
         });
+        let web = world.web.take();
         let queue = start_queue(&host, &config, world, &addresses, trust).await?;
         host.queue.get_or_init(|| queue);
+        let web = web.map(|make| make(WebHost::new(host.clone())));
 
         let stop_requested = watch::channel(false).0;
         let mut running = Running {
@@ -196,7 +216,7 @@ impl Server {
             admin: None,
             store: is_ours.then_some(opened.store),
         };
-        running.listen(sockets)?;
+        running.listen(sockets, web)?;
         running.open_admin_socket(&config, opened.maintenance)?;
         Ok(running)
     }
@@ -305,6 +325,11 @@ impl Running {
         &self.shared.host.journal
     }
 
+    /// Who is there: live sessions are entered here.
+    pub fn presence(&self) -> &Arc<Presence> {
+        &self.shared.host.presence
+    }
+
     /// Connections that peers have open now.
     pub fn connections(&self) -> usize {
         self.shared.host.peers.connections()
@@ -348,7 +373,7 @@ impl Running {
         }
     }
 
-    fn listen(&mut self, sockets: Sockets) -> Result<(), StartError> {
+    fn listen(&mut self, sockets: Sockets, web: Option<Arc<dyn WebService>>) -> Result<(), StartError> {
         let host = self.shared.host.clone();
         for (protocol, socket) in sockets.0 {
             let address = socket.local_addr().unwrap_or_else(|_| ([0, 0, 0, 0], 0).into());
@@ -358,10 +383,16 @@ impl Running {
                 source,
             })?;
             let service: Arc<dyn Service> = match protocol {
-                Protocol::Smtp | Protocol::Submission | Protocol::Submissions => {
-                    Arc::new(SmtpService { host: host.clone(), protocol })
-                }
+                Protocol::Smtp
+                | Protocol::Submission
+                | Protocol::Submissions
+                | Protocol::Lmtp
+                | Protocol::NoMail => Arc::new(SmtpService { host: host.clone(), protocol }),
                 Protocol::Pop3 | Protocol::Pop3s => Arc::new(Pop3Service { host: host.clone(), protocol }),
+                Protocol::Http | Protocol::Https => {
+                    let service = web.clone().ok_or(StartError::NoPages)?;
+                    Arc::new(WebListener { host: host.clone(), protocol, service })
+                }
             };
             let (peers, clock) = (host.peers.clone(), host.clock.clone());
             self.tasks.push(tokio::spawn(listen(listener, peers, service, clock, host.stopping())));
@@ -403,12 +434,15 @@ impl Shared {
         let host = &self.host;
         let before = host.policy();
         let (tls, trust) = (certificates::acceptor(&config)?, certificates::trust(&config)?);
+        let (clock, network) = (host.clock.clone(), host.network.clone());
+        let tokens = Tokens::new(&config, clock, &*host.entropy, network, trust.clone());
+        let tokens = tokens.map_err(StartError::Tokens)?;
         ensure_domains(&*host.store, &config).await?;
         host.peers.set_limits(peer_limits(&config));
         let listening = of_protocol(&self.addresses, Protocol::Smtp);
         host.queue().reload(trusting(queue_settings(&config, &listening), trust));
         let restart = needs_restart(&before.config, &config);
-        host.set_policy(Policy::new(config, Some(tls)));
+        host.set_policy(Policy::new(config, Some(tls), tokens));
         Ok(restart)
     }
 }
@@ -461,6 +495,10 @@ impl Control for Shared {
         } else {
             format!("{} read again; needs a restart: {}", path.display(), restart.join(", "))
         })
+    }
+
+    fn presence(&self) -> &Arc<Presence> {
+        &self.host.presence
     }
 
     fn stop(&self) {

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! # RFC 5321 §3.3: title           the first line
-//! setting KEY = VALUE              of [smtp] or [pop3] (or auth.KEY, submission.KEY of those); before the first line of the dialogue
+//! setting KEY = VALUE              of [smtp] or [pop3] (or auth.KEY, submission.KEY, relay.KEY of those); before the first line of the dialogue
 //! relay NETWORK                    a relay network
 //! hello                            greeting and EHLO, looked at no further
 //! C: text                          sent with CR LF; \r \n \xNN \\ are escapes
@@ -25,9 +25,17 @@
 //!   holds TEXT, lacks TEXT         what is, or is not, within a line of the rest
 //!   | line                         all that follows the trace fields, line by line
 //! queue: N                         entries in the queue
+//! discarded: N                     recipients whose message was shown, or dropped by another rule
+//! logs-in ADDRESS                  has a live session from here on (several, if it comes again)
+//! leaves ADDRESS                   has none any more
+//! shown ADDRESS: KIND SENDER       what its sessions were shown next (message, message-and-mail, mail), or `nothing`;
+//!   says TEXT                      what is in its author, subject or text
 //! ```
 
+mod audience;
 mod fixture;
+
+use audience::Audience;
 
 use posta_server::{
     Running,
@@ -75,6 +83,8 @@ async fn play(path: &Path, text: &str) -> Played {
     let protocol = match path.extension().and_then(|extension| extension.to_str()) {
         Some("smtp") => Protocol::Smtp,
         Some("submission") => Protocol::Submission,
+        Some("lmtp") => Protocol::Lmtp,
+        Some("no-mail") => Protocol::NoMail,
         Some("pop3") => Protocol::Pop3,
         other => return Err(format!("{other:?} is no protocol")),
     };
@@ -105,16 +115,25 @@ fn split<'a>(lines: &[(usize, &'a str)]) -> Played<(Vec<&'a str>, Script<'a>)> {
     Ok((settings.into_iter().map(|(_, line)| line).collect(), script))
 }
 
+/// Sections of which a dialogue sets one thing at most.
+const OTHER_SECTIONS: [&str; 1] = ["relay"];
+
 fn configure(protocol: Protocol, settings: &[&str]) -> Played<Config> {
     let mut config = fixture::config();
     let mut section = String::new();
     let mut auth = String::new();
     let mut submission = String::new();
+    let mut others = String::new();
     for line in settings {
         if let Some(network) = line.strip_prefix("relay ") {
             config.relay.networks.push(network.parse()?);
         } else if let Some(setting) = line.strip_prefix("setting submission.") {
             submission += &format!("{setting}\n");
+        } else if let Some(setting) = OTHER_SECTIONS.iter().find_map(|name| {
+            let rest = line.strip_prefix("setting ")?.strip_prefix(name)?;
+            rest.starts_with('.').then(|| format!("[{name}]\n{}\n", &rest[1..]))
+        }) {
+            others += &setting;
         } else if let Some(setting) = line.strip_prefix("setting auth.") {
             auth += &format!("{setting}\n");
         } else if let Some(setting) = line.strip_prefix("setting ") {
@@ -124,7 +143,7 @@ fn configure(protocol: Protocol, settings: &[&str]) -> Played<Config> {
     let table = if protocol == Protocol::Pop3 { "pop3" } else { "smtp" };
     // Read by the real reader, so that a wrong setting is noticed.
     let text = format!(
-        "hostname = \"x\"\ndata_dir = \"x\"\n[{table}]\n{section}[auth]\n{auth}[submission]\n{submission}"
+        "hostname = \"x\"\ndata_dir = \"x\"\n[{table}]\n{section}[auth]\n{auth}[submission]\n{submission}{others}"
     );
     let read = Config::parse(&text, Path::new("settings")).map_err(|error| error.to_string())?;
     let (vrfy, expn) = (config.smtp.vrfy, config.smtp.expn);
@@ -132,6 +151,7 @@ fn configure(protocol: Protocol, settings: &[&str]) -> Played<Config> {
     config.pop3 = read.pop3;
     config.auth = read.auth;
     config.submission = read.submission;
+    config.relay.domains = read.relay.domains;
     if !section.contains("vrfy") {
         config.smtp.vrfy = vrfy;
     }
@@ -152,6 +172,7 @@ struct Player {
     gathered: Option<Vec<u8>>,
     /// The last message of the maildrop named last: trace fields, then the rest.
     message: Option<Message>,
+    audience: Audience,
 }
 
 async fn connect(address: std::net::SocketAddr) -> Played<BufReader<TcpStream>> {
@@ -178,7 +199,16 @@ impl Player {
             before.insert(account.address.to_string(), snapshot.messages.len());
         }
         let stream = Some(connect(address).await?);
-        Ok(Player { server: Some(server), store, before, stream, address, gathered: None, message: None })
+        Ok(Player {
+            server: Some(server),
+            store,
+            before,
+            stream,
+            address,
+            gathered: None,
+            message: None,
+            audience: Audience::default(),
+        })
     }
 
     async fn run(&mut self, script: &[(usize, &str)]) -> Played {
@@ -268,6 +298,14 @@ impl Player {
                 }
             }
             "holds" | "lacks" => self.check_part(rest, verb == "holds"),
+            "discarded:" => {
+                let tally = self.store.tally().await.map_err(|error| error.to_string())?;
+                expect(rest, &tally.discarded.to_string())
+            }
+            "logs-in" => self.log_in(rest).await,
+            "leaves" => self.audience.leave(rest).await,
+            "shown" => self.audience.check(rest).await,
+            "says" => self.audience.check_words(rest),
             "queue:" => {
                 let entries = self.store.queue().await.map_err(|error| error.to_string())?;
                 expect(rest, &entries.len().to_string())
@@ -352,6 +390,18 @@ impl Player {
         let server = self.server.take().ok_or("stopped already")?;
         tokio::spawn(server.shutdown(PATIENCE));
         self.pause().await
+    }
+}
+
+/// Those who are there.
+impl Player {
+    async fn log_in(&mut self, address: &str) -> Played {
+        let account = self.store.account(&fixture::mailbox(address)).await;
+        let account = account.map_err(|error| error.to_string())?.ok_or("nobody of that name")?;
+        let server = self.server.as_ref().ok_or("stopped already")?;
+        let session = server.presence().enter(account.id).map_err(|error| error.to_string())?;
+        self.audience.enter(address, session);
+        Ok(())
     }
 }
 

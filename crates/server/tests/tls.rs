@@ -8,6 +8,7 @@ use posta_server::{
     Running,
     config::{CertificateFiles, Config, Listener, Protocol},
 };
+use posta_store::TlsRequest;
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
 use std::{net::Ipv4Addr, path::Path, sync::Arc};
 use tokio::{
@@ -186,4 +187,36 @@ async fn strangers_without_tls_and_with_nonsense_are_let_go() {
         assert!(!text.contains("220 ") && !text.contains("+OK") && !text.contains("250"), "{text:?}");
     }
     assert!(place.secure(connect(&server, Protocol::Pop3s).await, "mx.north.example").await.is_ok());
+}
+
+/// RFC 8689 §3, §4.1: offered inside TLS only; what the sender says is kept with the message.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_senders_say_of_tls_is_kept() {
+    let place = Place::new();
+    let mut config = place.config();
+    config.relay.networks = vec!["127.0.0.0/8".parse().expect("a network")];
+    let server = start(config).await;
+    let mut clear = connect(&server, Protocol::Smtp).await;
+    talk(&mut clear, "", "220 ").await;
+    assert!(!talk(&mut clear, "EHLO x.example\r\n", "250 ").await.contains("REQUIRETLS"));
+    talk(&mut clear, "STARTTLS\r\n", "220 ").await;
+    let mut tls = place.secure(clear, "mx.north.example").await.expect("TLS");
+    assert!(talk(&mut tls, "EHLO x.example\r\n", "250 ").await.contains("250-REQUIRETLS\r\n"));
+    let table = [
+        (" REQUIRETLS", "", TlsRequest::Required),
+        (" REQUIRETLS", "TLS-Required: No\r\n", TlsRequest::Required),
+        ("", "tls-required:\r\n no\r\n", TlsRequest::Optional),
+        ("", "TLS-Required: maybe\r\n", TlsRequest::None),
+        ("", "", TlsRequest::None),
+    ];
+    for (parameter, field, request) in table {
+        let before = server.store().queue().await.expect("listed").len();
+        talk(&mut tls, &format!("MAIL FROM:<a@x.example>{parameter}\r\n"), "250 ").await;
+        talk(&mut tls, "RCPT TO:<b@elsewhere.example>\r\n", "250 ").await;
+        talk(&mut tls, "DATA\r\n", "354 ").await;
+        talk(&mut tls, &format!("Subject: x\r\n{field}\r\nx\r\n.\r\n"), "250 2.6.0").await;
+        let queue = server.store().queue().await.expect("listed");
+        let tls: Vec<TlsRequest> = queue.iter().map(|entry| entry.envelope.requests.tls).collect();
+        assert_eq!((tls.len(), tls.last()), (before + 1, Some(&request)), "{parameter} {field}");
+    }
 }

@@ -84,6 +84,7 @@ async fn make_accounts(store: &EmbeddedStore) -> Result<Arc<Vec<AccountId>>, Sto
             credentials: posta_store::Credentials::default(),
             quota_octets: None,
             enabled: true,
+            hold_seconds: 0,
         };
         store.change_directory(DirectoryChange::PutAccount(account)).await?;
         accounts.push(id);

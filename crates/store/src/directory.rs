@@ -35,6 +35,8 @@ pub struct Account {
     pub quota_octets: Option<u64>,
     /// Whether it may log in and gets mail.
     pub enabled: bool,
+    /// Seconds that what it sends waits, so that it can be taken back; 0: none.
+    pub hold_seconds: u32,
 }
 
 /// What an account can be logged in to with, besides password and APOP secret.

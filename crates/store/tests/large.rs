@@ -36,6 +36,7 @@ async fn fifty_mebioctets_go_through_in_a_few() {
         credentials: posta_store::Credentials::default(),
         quota_octets: None,
         enabled: true,
+        hold_seconds: 0,
     });
     store.change_directory(put).await.unwrap();
     forget_peak();

@@ -1,5 +1,6 @@
 //! What the compiler and clippy don't check, and this project wants to be sure of.
 
+mod extensions;
 mod layers;
 mod licences;
 mod sources;
@@ -51,6 +52,7 @@ pub fn check(workspace: &Workspace) -> Result<Report> {
     let mut report = Report::default();
     sources::check(workspace, &mut report);
     rfc::check(workspace, &mut report)?;
+    extensions::check(workspace, &mut report)?;
     let metadata = layers::cargo_metadata(workspace)?;
     layers::check(&metadata, &mut report)?;
     layers::check_pure_sources(workspace, &mut report);

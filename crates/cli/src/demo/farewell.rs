@@ -23,6 +23,7 @@ struct HostEndpoints {
     submission: String,
     submissions: String,
     pop3s: String,
+    lmtp: String,
 }
 
 #[derive(Serialize)]
@@ -46,6 +47,7 @@ pub(crate) fn endpoints(town: &Town) -> serde_json::Result<String> {
         submission: host.endpoints.submission.to_string(),
         submissions: host.endpoints.submissions.to_string(),
         pop3s: host.endpoints.pop3s.to_string(),
+        lmtp: host.endpoints.lmtp.to_string(),
     };
     let people = hosts(town).into_iter().flat_map(|host| &host.organisation.people);
     let accounts = people.map(|person| AccountEntry {
@@ -95,8 +97,8 @@ pub(crate) fn say(town: &Town, folder: &Path, once: bool) {
         let there = host.endpoints;
         say(format!("  {:<18} SMTP {}   POP3 {}", organisation.host, there.smtp, there.pop3));
         say(format!(
-            "  {:<18} submission {}; inside TLS: submissions {}, POP3S {}",
-            "", there.submission, there.submissions, there.pop3s
+            "  {:<18} submission {}; inside TLS: submissions {}, POP3S {}; LMTP {}",
+            "", there.submission, there.submissions, there.pop3s, there.lmtp
         ));
         for person in &organisation.people {
             say(format!("    {:<22} password and APOP secret: {}", person.address, person.password));

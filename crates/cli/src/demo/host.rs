@@ -44,13 +44,15 @@ pub(crate) struct HostEndpoints {
     pub(crate) submission: SocketAddr,
     pub(crate) submissions: SocketAddr,
     pub(crate) pop3s: SocketAddr,
+    pub(crate) lmtp: SocketAddr,
 }
 
-/// Ports of one host: SMTP and POP3, and the others.
+/// Ports of one host: SMTP and POP3, the others, and LMTP.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct HostPorts {
     pub(crate) first: u16,
     pub(crate) others: u16,
+    pub(crate) lmtp: u16,
 }
 
 /// A running host.
@@ -77,6 +79,7 @@ impl Place {
             submission: at(|ports| ports.others),
             submissions: at(|ports| ports.others + 1),
             pop3s: at(|ports| ports.others + 2),
+            lmtp: at(|ports| ports.lmtp),
         };
         let text = configuration(organisation, wanted, "");
         let sockets = Sockets::bind(&Config::parse(&text, Path::new("posta.toml"))?)?;
@@ -91,6 +94,7 @@ impl Place {
             submission: of(Protocol::Submission)?,
             submissions: of(Protocol::Submissions)?,
             pop3s: of(Protocol::Pop3s)?,
+            lmtp: of(Protocol::Lmtp)?,
         };
         Ok(Place { organisation, sockets, endpoints })
     }
@@ -205,7 +209,7 @@ fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
 
 /// A `posta.toml`, so that all of the operator's commands work on the demo's hosts, too.
 fn configuration(organisation: &Organisation, endpoints: HostEndpoints, more: &str) -> String {
-    let HostEndpoints { smtp, pop3, submission, submissions, pop3s } = endpoints;
+    let HostEndpoints { smtp, pop3, submission, submissions, pop3s, lmtp } = endpoints;
     let mut domains = vec![organisation.domain];
     domains.extend(organisation.other_domains);
     format!(
@@ -235,6 +239,10 @@ address = \"{submissions}\"
 protocol = \"pop3s\"
 address = \"{pop3s}\"
 
+[[listener]]
+protocol = \"lmtp\"
+address = \"{lmtp}\"
+
 # Certificates of the demo's own little authority.
 [tls]
 certificates = [{{ certificate = \"certificate.pem\", key = \"key.pem\" }}]
@@ -247,6 +255,8 @@ plaintext_on_loopback = true
 # Old dialogues begin with HELO alone, as RFC 821 clients could.
 [smtp]
 hello_without_name = \"accept\"
+# SEND, SOML and SAML of the same age: from everybody on this machine.
+send = \"relay\"
 
 # All peers share one address here, so what is meant for strangers would hit everybody.
 [limits]
@@ -278,6 +288,7 @@ async fn settle(store: &dyn Store, organisation: &Organisation) -> anyhow::Resul
             credentials: proofs.credentials,
             quota_octets: None,
             enabled: true,
+            hold_seconds: 0,
         };
         store.change_directory(DirectoryChange::PutAccount(account)).await?;
     }
@@ -316,8 +327,14 @@ impl TranscriptObserver for Observer {
         peer: SocketAddr,
     ) -> Option<Box<dyn Transcript>> {
         let protocol = match protocol {
-            Protocol::Smtp | Protocol::Submission | Protocol::Submissions => dialogue::Protocol::Smtp,
+            Protocol::Smtp
+            | Protocol::Submission
+            | Protocol::Submissions
+            | Protocol::Lmtp
+            | Protocol::NoMail => dialogue::Protocol::Smtp,
             Protocol::Pop3 | Protocol::Pop3s => dialogue::Protocol::Pop3,
+            // Pages are no dialogue for reading.
+            Protocol::Http | Protocol::Https => return None,
         };
         Some(Box::new(self.stage.dialogue(protocol, self.host, local, peer)))
     }

@@ -24,7 +24,7 @@ use std::{
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Ports that the demo takes: SMTP and POP3 of two hosts, DNS; three more of each host.
-const PORTS: u16 = 11;
+const PORTS: u16 = 13;
 
 /// See the module.
 #[derive(Debug, clap::Args)]
@@ -117,10 +117,11 @@ impl Town {
             Some(port) => format!("--port-base {port} takes the ports up to {}", port + PORTS - 1),
             None => "taking free ports".into(),
         };
-        let ports =
-            |first, others| port_base.map(|port| HostPorts { first: port + first, others: port + others });
-        let north = Place::take(&NORTH, ports(0, 5)).with_context(hint)?;
-        let south = Place::take(&SOUTH, ports(2, 8)).with_context(hint)?;
+        let ports = |first, others, lmtp| {
+            port_base.map(|port| HostPorts { first: port + first, others: port + others, lmtp: port + lmtp })
+        };
+        let north = Place::take(&NORTH, ports(0, 5, 11)).with_context(hint)?;
+        let south = Place::take(&SOUTH, ports(2, 8, 12)).with_context(hint)?;
         let dns_address = SocketAddr::from(([127, 0, 0, 1], port_base.map_or(0, |port| port + 4)));
         let shown = Arc::clone(&stage);
         let observer = Arc::new(move |exchange: DnsExchange| shown.dns(&exchange));

@@ -129,13 +129,26 @@ impl Identity {
         }
     }
 
-    /// Connects to the maildrop and logs in. `octets_max` bounds each message.
-    pub(super) async fn open_maildrop(&self, octets_max: u64) -> anyhow::Result<Maildrop> {
+    /// Whose maildrop, as far as it is said.
+    pub(super) fn user_name(&self) -> anyhow::Result<Option<String>> {
+        match &self.user {
+            Some(user) => Ok(Some(user.clone())),
+            None => Ok(self.account()?.map(|account| account.user)),
+        }
+    }
+
+    /// How to get at the maildrop.
+    pub(super) fn maildrop_access(&self) -> anyhow::Result<(Outside, Endpoint, Credentials)> {
         let account = self.account()?;
         let stored = account.as_ref().map(|account| account.pop3.clone());
         let endpoint = self.endpoint(&self.pop3, POP3_PORT, stored, "--pop3")?;
         let credentials = self.credentials(account.as_ref())?;
-        let outside = self.outside()?;
+        Ok((self.outside()?, endpoint, credentials))
+    }
+
+    /// Connects to the maildrop and logs in. `octets_max` bounds each message.
+    pub(super) async fn open_maildrop(&self, octets_max: u64) -> anyhow::Result<Maildrop> {
+        let (outside, endpoint, credentials) = self.maildrop_access()?;
         let transcript = dialogue::shown_if(self.show_dialogue, Protocol::Pop3);
         let maildrop = Maildrop::open(&outside, &endpoint, credentials, octets_max, transcript).await;
         maildrop.map_err(|error| anyhow::anyhow!("{endpoint}: {}", harmless_line(&error.to_string())))

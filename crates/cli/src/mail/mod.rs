@@ -9,7 +9,9 @@ mod read;
 mod selection;
 mod send;
 mod setup;
+mod watch;
 
+use crate::configuration::Place;
 use anyhow::Context;
 use std::{path::PathBuf, process::ExitCode};
 
@@ -44,10 +46,12 @@ enum Action {
     Fetch(Box<fetch::Fetch>),
     /// Delete messages from the maildrop
     Delete(Box<delete::Delete>),
+    /// Watch for messages: each is shown as it comes
+    Watch(Box<watch::Watch>),
 }
 
 /// Carries the command out.
-pub(crate) async fn run(command: MailCommand) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(command: MailCommand, place: &Place) -> anyhow::Result<ExitCode> {
     let code = match command.action {
         Action::Setup(setup) => setup.run().await?,
         Action::Send(send) => send.run().await?,
@@ -55,6 +59,7 @@ pub(crate) async fn run(command: MailCommand) -> anyhow::Result<ExitCode> {
         Action::Read(read) => read.run().await?,
         Action::Fetch(fetch) => fetch.run().await?,
         Action::Delete(delete) => delete.run().await?,
+        Action::Watch(watch) => watch.run(place).await?,
     };
     Ok(ExitCode::from(code))
 }

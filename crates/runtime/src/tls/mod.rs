@@ -104,7 +104,7 @@ impl Connector {
 }
 
 /// Makes `stream` a TLS connection. Whatever the outcome, the stream itself is not to be used again.
-pub(crate) async fn handshake<'a>(
+pub async fn handshake<'a>(
     end: &TlsEnd,
     stream: &'a mut dyn Stream,
 ) -> Result<(Box<dyn Stream + 'a>, TlsFacts), TlsFailure> {

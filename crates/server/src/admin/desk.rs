@@ -127,7 +127,8 @@ impl Desk {
             Request::StoreUsage => self.usage().await,
             Request::Audit => Ok(Response::Tally(self.store.tally().await?)),
             Request::Explain { subject, limit } => self.explain(&subject, limit).await,
-            Request::Status | Request::Reload | Request::Stop => Err(Refused(
+            Request::Taken => Err(invalid("nothing was shown")),
+            Request::Status | Request::Reload | Request::Stop | Request::Watch { .. } => Err(Refused(
                 ErrorKind::NeedsServer,
                 "no server runs on this data folder; start one with `posta serve`".into(),
             )),
@@ -216,6 +217,7 @@ impl Desk {
             credentials: Credentials::default(),
             quota_octets: new.quota_octets,
             enabled: true,
+            hold_seconds: 0,
         };
         self.set_password(&mut account, new.password).await?;
         self.change(DirectoryChange::PutAccount(account)).await?;

@@ -6,6 +6,7 @@ mod client;
 mod desk;
 mod protocol;
 mod socket;
+mod watch;
 
 pub use client::{AdminError, ask, offline, perform};
 pub use desk::{Desk, Maintenance};
@@ -15,3 +16,4 @@ pub use protocol::{
 };
 pub(crate) use socket::AdminSocket;
 pub use socket::{Control, SOCKET_NAME};
+pub use watch::Watch;

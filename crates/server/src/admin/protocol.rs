@@ -1,5 +1,6 @@
 //! What the operator can ask for, and what comes back: one JSON value per line over `DIR/admin.sock`.
 
+use crate::presence::Notice;
 use jiff::Timestamp;
 use posta_address::{Domain, ForwardPath, Mailbox, ReversePath};
 use posta_journal::Record;
@@ -157,6 +158,15 @@ pub enum Request {
     Reload,
     /// Stops the server gracefully: [`Response::Done`]; needs a running server.
     Stop,
+
+    /// Makes the connection a live session: [`Response::Watching`], then a [`Response::Notice`] for each
+    /// message; needs a running server.
+    Watch {
+        /// Whose.
+        address: Mailbox,
+    },
+    /// A watcher's answer to a notice: it is on the screen.
+    Taken,
 }
 
 /// A hosted domain.
@@ -437,6 +447,10 @@ pub enum Response {
     Records(Vec<Record>),
     /// Of the server.
     Status(StatusInfo),
+    /// Messages will be shown on this connection.
+    Watching,
+    /// A message to be shown; to be answered with [`Request::Taken`].
+    Notice(Box<Notice>),
     /// It failed.
     Error {
         /// Of which kind.

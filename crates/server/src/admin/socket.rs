@@ -3,8 +3,12 @@
 use super::{
     desk::Desk,
     protocol::{ErrorKind, Request, Response, StatusInfo},
+    watch,
 };
-use crate::limits::{ADMIN_CONNECTIONS_MAX, ADMIN_LINE_OCTETS_MAX, ADMIN_LINE_TIMEOUT};
+use crate::{
+    limits::{ADMIN_CONNECTIONS_MAX, ADMIN_LINE_OCTETS_MAX, ADMIN_LINE_TIMEOUT},
+    presence::Presence,
+};
 use async_trait::async_trait;
 use std::{
     io,
@@ -15,7 +19,7 @@ use std::{
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{UnixListener, UnixStream},
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinHandle,
 };
 
@@ -31,6 +35,8 @@ pub trait Control: Send + Sync + 'static {
     async fn reload(&self) -> Result<String, String>;
     /// Begins to stop.
     fn stop(&self);
+    /// Where those enter who watch for messages.
+    fn presence(&self) -> &Arc<Presence>;
 }
 
 /// The open socket; gone when dropped.
@@ -82,10 +88,9 @@ async fn accept(listener: UnixListener, desk: Arc<Desk>, control: Arc<dyn Contro
             Ok((stream, _)) => {
                 let (desk, control) = (desk.clone(), control.clone());
                 tokio::spawn(async move {
-                    if let Err(error) = serve(stream, &desk, &*control).await {
+                    if let Err(error) = serve(stream, place, &desk, &*control).await {
                         tracing::debug!(%error, "the operator's connection");
                     }
-                    drop(place);
                 });
             }
             Err(error) => {
@@ -96,7 +101,12 @@ async fn accept(listener: UnixListener, desk: Arc<Desk>, control: Arc<dyn Contro
     }
 }
 
-async fn serve(stream: UnixStream, desk: &Desk, control: &dyn Control) -> io::Result<()> {
+async fn serve(
+    stream: UnixStream,
+    place: OwnedSemaphorePermit,
+    desk: &Desk,
+    control: &dyn Control,
+) -> io::Result<()> {
     let (reader, mut writer) = stream.into_split();
     let mut reader = BufReader::new(reader);
     loop {
@@ -108,6 +118,11 @@ async fn serve(stream: UnixStream, desk: &Desk, control: &dyn Control) -> io::Re
             return Ok(());
         }
         let response = match serde_json::from_slice::<Request>(&line) {
+            Ok(Request::Watch { address }) => {
+                // Watchers stay; they have a bound of their own, and the operator keeps the places.
+                drop(place);
+                return watch::serve(reader, writer, desk, control.presence(), &address).await;
+            }
             Ok(request) => carry_out(request, desk, control).await,
             Err(error) => Response::error(ErrorKind::Invalid, format!("no request: {error}")),
         };

@@ -8,7 +8,7 @@ mod value;
 pub use read::ConfigError;
 pub use sample::Section;
 pub use settings::{
-    Auth, CertificateFiles, Config, Delivery, DeliveryTls, Dns, Journal, Leniency, Limits, Listener, Pop3,
-    Protocol, Relay, Setting, Smtp, Submission, Tls, TlsLevel, VerifyPolicy,
+    Auth, CertificateFiles, Config, Delivery, DeliveryTls, Dns, Journal, Leniency, Limits, Listener, Oauth,
+    Pop3, Protocol, Relay, Setting, Smtp, Submission, Tls, TlsLevel, VerifyPolicy,
 };
 pub use value::{Network, Octets, Period, ReplyLanguage, Route};

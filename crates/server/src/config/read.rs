@@ -1,6 +1,6 @@
 //! Reading `posta.toml`: what is unknown or wrong is refused, with its place and what is expected.
 
-use super::{Config, Delivery, Period};
+use super::{Config, Period};
 use posta_wire::Secret;
 use std::{
     fmt,
@@ -51,11 +51,18 @@ impl Config {
             let files =
                 tls.certificates.iter_mut().flat_map(|files| [&mut files.certificate, &mut files.key]);
             // What is absolute stays as it is.
-            for file in files.chain(&mut tls.authorities).chain(&mut tls.client_authorities) {
+            let oauth = &mut config.oauth;
+            let others = oauth.keys.iter_mut().chain(&mut oauth.client_secret_file);
+            let others = others.chain(&mut config.delivery.smarthost_password_file);
+            for file in files.chain(&mut tls.authorities).chain(&mut tls.client_authorities).chain(others) {
                 *file = folder.join(&*file);
             }
         }
-        config.smarthost_password = read_password(&mut config.delivery, path)?;
+        let secret =
+            |key, file: &Option<PathBuf>| file.as_deref().map(|file| first_line(key, file, path)).transpose();
+        config.smarthost_password =
+            secret("smarthost_password_file", &config.delivery.smarthost_password_file)?;
+        config.oauth_client_secret = secret("client_secret_file", &config.oauth.client_secret_file)?;
         Ok(config)
     }
 
@@ -76,20 +83,14 @@ impl Config {
     }
 }
 
-/// The first line of the smarthost's password file.
-fn read_password(delivery: &mut Delivery, path: &Path) -> Result<Option<Secret>, ConfigError> {
-    let Some(file) = &mut delivery.smarthost_password_file else { return Ok(None) };
-    if file.is_relative()
-        && let Some(folder) = path.parent()
-    {
-        *file = folder.join(&*file);
-    }
+/// The first line of a file with a secret.
+fn first_line(key: &str, file: &Path, path: &Path) -> Result<Secret, ConfigError> {
     let refused = |message: String| ConfigError { path: path.to_owned(), place: None, message };
-    let text = std::fs::read_to_string(&*file)
-        .map_err(|error| refused(format!("`smarthost_password_file`: {}: {error}", file.display())))?;
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| refused(format!("`{key}`: {}: {error}", file.display())))?;
     match text.lines().next() {
-        Some(password) if !password.is_empty() => Ok(Some(Secret::new(password))),
-        _ => Err(refused(format!("`smarthost_password_file`: {} has no first line", file.display()))),
+        Some(secret) if !secret.is_empty() => Ok(Secret::new(secret)),
+        _ => Err(refused(format!("`{key}`: {} has no first line", file.display()))),
     }
 }
 
@@ -134,7 +135,22 @@ fn complaints(config: &Config) -> impl Iterator<Item = Complaint> + use<> {
             }
         });
     let quick = Period::secs(1);
+    let oauth = &config.oauth;
+    let together = |key, wrong: bool, message: &str| {
+        wrong.then(|| Complaint { key: ("oauth", key), message: message.to_owned() })
+    };
     [
+        together(
+            "keys",
+            oauth.introspection.is_some() && oauth.keys.is_some(),
+            "`introspection` and `keys` exclude each other",
+        ),
+        together(
+            "client",
+            oauth.client.is_some() != oauth.client_secret_file.is_some(),
+            "`client` and `client_secret_file` come together",
+        ),
+        at_least("oauth", "timeout", oauth.timeout, quick, "an answer needs its time"),
         duplicate,
         no_pause,
         unpaired,
@@ -205,7 +221,7 @@ mod tests {
             ("[smtp]\nsize_max = \"big\"", "posta.toml:4:12: `big` is no size; expected one like \"50 MiB\""),
             (
                 "[smtp]\nvrfy = \"yes\"",
-                "posta.toml:4:8: unknown variant `yes`, expected one of `open`, `relay`, `off`",
+                "posta.toml:4:8: unknown variant `yes`, expected one of `open`, `authenticated`, `relay`, `off`",
             ),
             (
                 "[pop3]\nidle_timeout = \"5m\"",
@@ -225,6 +241,14 @@ mod tests {
             (
                 "[delivery]\nsmarthost_user = \"me\"",
                 "posta.toml:4:1: `smarthost_user` and `smarthost_password_file` come together",
+            ),
+            (
+                "[oauth]\nintrospection = \"https://id.example/\"\nkeys = \"keys.json\"",
+                "posta.toml:5:1: `introspection` and `keys` exclude each other",
+            ),
+            (
+                "[oauth]\nclient = \"posta\"",
+                "posta.toml:4:1: `client` and `client_secret_file` come together",
             ),
             ("[delivery]\nretry_after = []", "posta.toml:4:1: `retry_after` is empty"),
             ("[limits]\nconnections = 0", "posta.toml:4:1: `connections` is 0; expected 1 or more"),

@@ -1,7 +1,8 @@
 //! The sample configuration, written from the settings' own descriptions.
 
 use super::{
-    Auth, Config, Delivery, DeliveryTls, Dns, Journal, Limits, Pop3, Relay, Setting, Smtp, Submission, Tls,
+    Auth, Config, Delivery, DeliveryTls, Dns, Journal, Limits, Oauth, Pop3, Relay, Setting, Smtp, Submission,
+    Tls,
 };
 use std::fmt::Write;
 
@@ -25,7 +26,9 @@ domains = ["example.org"]
 # group = "posta"
 
 # Where peers connect to, each with its protocol: "smtp" (usual port: 25), "submission" (587),
-# "submissions" (465), "pop3" (110) or "pop3s" (995). Port 0 takes a free one.
+# "submissions" (465), "lmtp" (24), "no-mail" (25, where nobody is to
+# send mail: 521 to all), "pop3" (110), "pop3s" (995), "https" (443: webmail) or "http" (the same
+# without TLS: for this machine, or behind a proxy). Port 0 takes a free one.
 [[listener]]
 protocol = "smtp"
 address = "0.0.0.0:25"
@@ -45,6 +48,7 @@ impl Config {
             ("relay", Relay::ABOUT, Relay::settings()),
             ("smtp", Smtp::ABOUT, Smtp::settings()),
             ("auth", Auth::ABOUT, Auth::settings()),
+            ("oauth", Oauth::ABOUT, Oauth::settings()),
             ("submission", Submission::ABOUT, Submission::settings()),
             ("pop3", Pop3::ABOUT, Pop3::settings()),
             ("tls", Tls::ABOUT, Tls::settings()),
@@ -105,6 +109,7 @@ mod tests {
         assert_eq!(config.smtp, Smtp::default());
         assert_eq!(config.pop3, Pop3::default());
         assert_eq!(config.tls, Tls::default());
+        assert_eq!(config.oauth, Oauth::default());
         assert_eq!(config.delivery, Delivery::default());
         assert_eq!(config.limits, Limits::default());
         assert_eq!(config.journal, Journal::default());

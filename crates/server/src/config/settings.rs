@@ -45,6 +45,7 @@ macro_rules! to_toml_bare {
 }
 to_toml_quoted!(
     String,
+    Domain,
     Octets,
     Period,
     Network,
@@ -140,6 +141,9 @@ section! {
     /// Who may send mail to domains that are not hosted here. Mail for hosted domains is taken from
     /// everybody.
     Relay {
+        /// Domains that are hosted elsewhere, for which mail is taken from everybody and sent on: as a backup
+        /// of their own hosts, or through a route of [delivery].
+        domains: Vec<Domain> = Vec::new(),
         /// Networks whose hosts may send to anywhere, for instance ["127.0.0.0/8", "2001:db8::/32"].
         /// With none, this server is no relay.
         networks: Vec<Network> = Vec::new(),
@@ -165,12 +169,25 @@ section! {
         errors_max: u32 = 20,
         /// Received fields of a message before it is taken for a loop (RFC 5321 §6.3: at least 100).
         hops_max: u32 = 100,
-        /// Whether VRFY answers: "open", "relay" (only to the networks of [relay]) or "off" (252 to all).
+        /// Whether VRFY answers: "open", "authenticated" (to whoever has logged in), "relay" (to them and to the
+        /// networks of [relay]) or "off" (252 to all).
         vrfy: VerifyPolicy = VerifyPolicy::Relay,
-        /// Whether EXPN answers: "open", "relay" or "off".
+        /// Whether EXPN answers: "open", "authenticated", "relay" or "off".
         expn: VerifyPolicy = VerifyPolicy::Relay,
+        /// Who may put messages before the eyes of people who are logged in, with SEND, SOML and SAML (RFC 821
+        /// §3.4): "open", "authenticated", "relay" or "off".
+        send: VerifyPolicy = VerifyPolicy::Off,
         /// Offer CHUNKING (RFC 3030): contents may come in chunks, with BDAT in place of DATA.
         chunking: bool = true,
+        /// Offer BINARYMIME (RFC 3030 §3), together with CHUNKING: bodies of any octets. For those here they are
+        /// encoded before they are kept; signed ones, which nobody may change, are then refused.
+        binarymime: bool = true,
+        /// Offer REQUIRETLS (RFC 8689) inside TLS: senders may ask that a message leaves TLS nowhere. It then
+        /// goes only to hosts that prove who they are and offer the same, or comes back.
+        requiretls: bool = true,
+        /// Refuse recipients elsewhere with 556 (RFC 7504) whose domain says in the DNS, by a null MX (RFC 7505),
+        /// that it accepts no mail. Without it they come back later.
+        null_mx: bool = true,
         /// Offer LIMITS (RFC 9422): say in advance how many recipients and messages are taken.
         limits: bool = true,
         /// Offer DSN (RFC 3461): senders may ask to be told of delivery, or not to be told of failure.
@@ -190,6 +207,33 @@ section! {
         plaintext_on_loopback: bool = false,
         /// Offer CRAM-MD5, as soon as an account has a shared secret (`posta account apop`).
         cram_md5: bool = true,
+    }
+}
+
+section! {
+    /// Logging in with the tokens of an authorization server (RFC 6750): OAUTHBEARER (RFC 7628) and XOAUTH2,
+    /// inside TLS only. They are offered where one of `introspection` and `keys` is set.
+    Oauth {
+        /// Where tokens are asked about (RFC 7662): an https URL, or http on this machine.
+        introspection: Option<String> = None,
+        /// The name to ask with, if the authorization server wants one.
+        client: Option<String> = None,
+        /// The file with the secret that belongs to it, on its first line.
+        client_secret_file: Option<PathBuf> = None,
+        /// How long an answer may take.
+        timeout: Period = Period::secs(5),
+        /// Tokens are JWTs (RFC 7519): the file with the public keys that sign them, a JWK set or one in PEM.
+        keys: Option<PathBuf> = None,
+        /// The claim that names the account.
+        claim: String = "email".into(),
+        /// Who must have issued the token (`iss`).
+        issuer: Option<String> = None,
+        /// Whom it must be for (`aud`); without, it is taken whomever it is for.
+        audience: Option<String> = None,
+        /// The scope that it must have; clients are told of it.
+        scope: Option<String> = None,
+        /// Where clients find how to get a token: the https URL of an OpenID configuration.
+        configuration: Option<String> = None,
     }
 }
 
@@ -249,7 +293,8 @@ section! {
         /// The file with the password, on its first line. It is shown only inside verified TLS, or on this
         /// machine.
         smarthost_password_file: Option<PathBuf> = None,
-        /// Hosts for single domains, in place of the DNS: { "south.example" = "10.0.0.7:25" }.
+        /// Hosts for single domains, in place of the DNS: { "south.example" = "10.0.0.7:25" }; with
+        /// "lmtp:10.0.0.7:24" it is spoken to in LMTP (RFC 2033).
         routes: BTreeMap<Domain, Route> = BTreeMap::new(),
         /// Pauses between attempts; the last one repeats (RFC 5321 §4.5.4.1: at least 30m in general, but
         /// most failures are over in minutes).
@@ -269,6 +314,9 @@ section! {
         connections_per_destination: usize = posta_queue::limits::CONNECTIONS_PER_DESTINATION_MAX,
         /// Messages over one connection.
         messages_per_connection: u32 = posta_queue::limits::MESSAGES_PER_CONNECTION_MAX,
+        /// Send contents in chunks (BDAT) to hosts that offer CHUNKING (RFC 3030). Without it binary contents
+        /// are encoded, for every host.
+        chunking: bool = true,
         /// How long to wait for a connection.
         connect_timeout: Period = Period(posta_queue::limits::CONNECT_TIME_MAX),
         /// How long a connection is kept for more mail to the same destination.
@@ -334,13 +382,15 @@ section! {
     }
 }
 
-/// Whether VRFY or EXPN answers.
+/// To whom VRFY, EXPN or SEND is of use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum VerifyPolicy {
     /// To everybody.
     Open,
-    /// To the relay networks.
+    /// To whoever has logged in.
+    Authenticated,
+    /// To them and to the relay networks.
     Relay,
     /// To nobody.
     Off,
@@ -349,6 +399,7 @@ impl fmt::Display for VerifyPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             VerifyPolicy::Open => "open",
+            VerifyPolicy::Authenticated => "authenticated",
             VerifyPolicy::Relay => "relay",
             VerifyPolicy::Off => "off",
         })
@@ -409,7 +460,7 @@ impl From<TlsLevel> for posta_queue::TlsLevel {
 
 /// Which protocol a listener speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Protocol {
     /// RFC 5321.
     Smtp,
@@ -417,10 +468,18 @@ pub enum Protocol {
     Submission,
     /// The same inside TLS from the first octet on (RFC 8314 §3.3).
     Submissions,
+    /// RFC 2033: each recipient has its own reply.
+    Lmtp,
+    /// RFC 7504 §3: this host never accepts mail, and says so with 521 to everybody.
+    NoMail,
     /// RFC 1939.
     Pop3,
     /// The same inside TLS from the first octet on (RFC 8314 §3.2).
     Pop3s,
+    /// RFC 9112: pages and their interface, for this machine or behind a proxy that has TLS.
+    Http,
+    /// The same inside TLS.
+    Https,
 }
 impl Protocol {
     /// Whether it takes mail from our own users only (RFC 6409).
@@ -430,7 +489,7 @@ impl Protocol {
 
     /// Whether TLS comes before all else.
     pub fn is_implicit_tls(self) -> bool {
-        matches!(self, Protocol::Submissions | Protocol::Pop3s)
+        matches!(self, Protocol::Submissions | Protocol::Pop3s | Protocol::Https)
     }
 }
 impl fmt::Display for Protocol {
@@ -439,8 +498,12 @@ impl fmt::Display for Protocol {
             Protocol::Smtp => "smtp",
             Protocol::Submission => "submission",
             Protocol::Submissions => "submissions",
+            Protocol::Lmtp => "lmtp",
+            Protocol::NoMail => "no-mail",
             Protocol::Pop3 => "pop3",
             Protocol::Pop3s => "pop3s",
+            Protocol::Http => "http",
+            Protocol::Https => "https",
         })
     }
 }
@@ -488,6 +551,9 @@ pub struct Config {
     /// What stands in `delivery.smarthost_password_file`.
     #[serde(skip)]
     pub smarthost_password: Option<Secret>,
+    /// What stands in `oauth.client_secret_file`.
+    #[serde(skip)]
+    pub oauth_client_secret: Option<Secret>,
     /// The file it came from.
     #[serde(skip)]
     pub source: Option<PathBuf>,
@@ -503,6 +569,9 @@ pub struct Config {
     /// See [`Auth`].
     #[serde(default)]
     pub auth: Auth,
+    /// See [`Oauth`].
+    #[serde(default)]
+    pub oauth: Oauth,
     /// See [`Submission`].
     #[serde(default)]
     pub submission: Submission,
@@ -537,11 +606,13 @@ impl Config {
             user: None,
             group: None,
             smarthost_password: None,
+            oauth_client_secret: None,
             source: None,
             listeners: Vec::new(),
             relay: Relay::default(),
             smtp: Smtp::default(),
             auth: Auth::default(),
+            oauth: Oauth::default(),
             submission: Submission::default(),
             pop3: Pop3::default(),
             tls: Tls::default(),

@@ -128,6 +128,10 @@ pub(crate) async fn commit(host: &Host, arrived: Arrived<'_>) -> Result<QueueId,
     for copy in copies {
         let Copy { reverse_path, writer, trace_octets, trace_longest_line } = copy;
         let id = writer.id();
+        let mut requests = transaction.requests_under(&reverse_path);
+        if let Some(release) = &mut requests.release {
+            release.of = first;
+        }
         let envelope = Envelope {
             smtputf8: transaction.parameters.smtputf8,
             facts: ContentFacts {
@@ -137,7 +141,7 @@ pub(crate) async fn commit(host: &Host, arrived: Arrived<'_>) -> Result<QueueId,
                 ..content
             },
             message_id: message_id.clone(),
-            requests: transaction.requests_under(&reverse_path),
+            requests,
             reverse_path,
         };
         let discarded = if first.is_none() { transaction.dropped.len() as u32 } else { 0 };
@@ -193,17 +197,20 @@ fn acceptance(
         if transaction.reverse_path_for(target) != envelope.reverse_path {
             continue;
         }
-        match target.place {
-            Place::Maildrop { account, .. } => {
+        let maildrop = match target.place {
+            Place::Maildrop { account, .. } if transaction.timing.release.is_none() => {
                 deliveries.push(LocalDelivery::to_inbox(account, prefix.clone()));
+                continue;
             }
-            Place::Elsewhere => remote.push(RemoteRecipient {
-                mailbox: target.mailbox.clone(),
-                maildrop: None,
-                original: transaction.recipients[*place].clone(),
-                requests: transaction.requests_for(*place, target),
-            }),
-        }
+            Place::Maildrop { account, .. } => Some(account),
+            Place::Elsewhere => None,
+        };
+        remote.push(RemoteRecipient {
+            mailbox: target.mailbox.clone(),
+            maildrop,
+            original: transaction.recipients[*place].clone(),
+            requests: transaction.requests_for(*place, target),
+        });
     }
     let accepted_at = host.clock.timestamp();
     Acceptance { envelope, accepted_at, deliveries, remote, discarded, changes }
@@ -259,16 +266,21 @@ impl<'a> Entry<'a> {
             }
             for dropped in &transaction.dropped {
                 let to = dropped.mailbox.clone();
-                host.journal.note(outcome(&id, to, None, Fate::Discarded, dropped.rule));
+                host.journal.note(outcome(&id, to, None, Fate::Discarded, dropped.rule, None));
             }
         }
         for (place, target) in &transaction.targets {
-            let delivered = matches!(target.place, Place::Maildrop { .. });
-            if delivered && transaction.reverse_path_for(target) == self.reverse_path {
-                let original = original_if_different(&transaction.recipients[*place], &target.mailbox);
-                let to = target.mailbox.clone();
-                host.journal.note(outcome(&id, to, original, Fate::Delivered, "in the maildrop"));
+            if transaction.reverse_path_for(target) != self.reverse_path {
+                continue;
             }
+            let (fate, detail, next_attempt_at) = match (transaction.timing.release, &target.place) {
+                (Some(release), _) => (Fate::Deferred, "waits for its time", Some(release.at)),
+                (None, Place::Maildrop { .. }) => (Fate::Delivered, "in the maildrop", None),
+                (None, Place::Elsewhere) => continue,
+            };
+            let original = original_if_different(&transaction.recipients[*place], &target.mailbox);
+            let to = target.mailbox.clone();
+            host.journal.note(outcome(&id, to, original, fate, detail, next_attempt_at));
         }
     }
 }
@@ -279,6 +291,7 @@ fn outcome(
     original: Option<posta_address::ForwardPath>,
     fate: Fate,
     detail: &str,
+    next_attempt_at: Option<jiff::Timestamp>,
 ) -> Event {
     Event::Outcome {
         id: id.to_owned(),
@@ -287,6 +300,6 @@ fn outcome(
         fate,
         host: None,
         detail: detail.to_owned(),
-        next_attempt_at: None,
+        next_attempt_at,
     }
 }

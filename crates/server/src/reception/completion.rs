@@ -4,7 +4,10 @@
 //! This is the only place where a content is changed, and only for messages of our own users that no other
 //! host has seen. All else passes as it came.
 
+use crate::host::Host;
 use bytes::{Bytes, BytesMut};
+use posta_address::Mailbox;
+use posta_store::QueueId;
 use posta_wire::{ContentFacts, ContentScan};
 
 /// What is added where it is missing.
@@ -16,6 +19,21 @@ pub(crate) struct Missing {
     pub(crate) message_id: String,
     /// For `From:`; `None` where there is none that can be written.
     pub(crate) from: Option<String>,
+}
+
+impl Missing {
+    /// What is added to a message of `sender`, accepted as `id`.
+    pub(crate) fn of(host: &Host, sender: &Mailbox, id: QueueId, utf8: bool) -> Self {
+        let random = host.entropy.next_u64();
+        let policy = host.policy();
+        let sender = sender.to_string();
+        Missing {
+            date: posta_message::date::format(host.clock.timestamp(), jiff::tz::Offset::UTC),
+            message_id: format!("<{id}.{random:x}@{}>", policy.config.hostname.to_ascii()),
+            // RFC 6531 §3.2: UTF-8 in the header section needs SMTPUTF8.
+            from: (sender.is_ascii() || utf8).then(|| format!("<{sender}>")),
+        }
+    }
 }
 
 /// A message on its way in: its header section is held until it is whole.

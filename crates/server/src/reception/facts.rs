@@ -5,7 +5,7 @@ use crate::{
     recipients::{Directory, Expansion, Place, Resolution, Step, Target},
 };
 use posta_address::{ForwardPath, Mailbox, ReversePath};
-use posta_smtp::server::MailParameters;
+use posta_smtp::{Delivery, server::MailParameters};
 use posta_store::{Store, StoreError};
 use posta_wire::ContentFacts;
 use std::net::IpAddr;
@@ -37,6 +37,8 @@ pub struct SenderFacts {
     pub is_anothers: bool,
     /// It has sent as many messages as it may for now.
     pub is_spent: bool,
+    /// It began with SEND, SOML or SAML, which is not for it.
+    pub may_not_send: bool,
 }
 
 impl SenderFacts {
@@ -48,7 +50,7 @@ impl SenderFacts {
         reverse_path: &ReversePath,
     ) -> Result<Self, StoreError> {
         let (Some(account), Some(mailbox)) = (&peer.account, reverse_path.mailbox()) else {
-            return Ok(SenderFacts { is_anothers: false, is_spent: false });
+            return Ok(SenderFacts { is_anothers: false, is_spent: false, may_not_send: false });
         };
         let is_own = match directory.resolve(&ForwardPath::Mailbox(mailbox.clone())).await? {
             Resolution::Here(Expansion { targets, steps, .. }) => {
@@ -57,7 +59,7 @@ impl SenderFacts {
             }
             _ => false,
         };
-        Ok(SenderFacts { is_anothers: !is_own, is_spent: false })
+        Ok(SenderFacts { is_anothers: !is_own, is_spent: false, may_not_send: false })
     }
 }
 
@@ -68,6 +70,10 @@ pub struct RecipientFacts {
     pub relay_network: Option<Network>,
     /// Whether it has proven to be somebody of ours, who may too.
     pub account: Option<Mailbox>,
+    /// Its domain is one that this host relays for.
+    pub is_relay_domain: bool,
+    /// Its domain, elsewhere, is known to accept no mail.
+    pub accepts_no_mail: bool,
     /// Whom it stands for; `None` when that can't be found out now.
     pub resolution: Option<Resolution>,
     /// Of those, who has no room for a message of the announced size.
@@ -80,6 +86,10 @@ pub struct RecipientFacts {
     pub recipients_max: usize,
     /// Messages that the transaction would become, because of lists with owners.
     pub copies: usize,
+    /// Where the message is to appear.
+    pub delivery: Delivery,
+    /// All for whom it is have live sessions.
+    pub is_there: bool,
 }
 
 /// A maildrop without room.
@@ -102,12 +112,16 @@ impl RecipientFacts {
         let mut facts = RecipientFacts {
             relay_network: peer.relay_network,
             account: peer.account.clone(),
+            is_relay_domain: false,
+            accepts_no_mail: false,
             resolution: None,
             full: Vec::new(),
             is_spent: false,
             recipients_before: 0,
             recipients_max: usize::MAX,
             copies: 1,
+            delivery: Delivery::Mail,
+            is_there: false,
         };
         let resolution = match directory.resolve(path).await {
             Ok(resolution) => resolution,
@@ -122,6 +136,18 @@ impl RecipientFacts {
         }
         facts.resolution = Some(resolution);
         (facts, None)
+    }
+
+    /// What is other where the message is to be shown at once: whoever sees it needs no room for it, and
+    /// SEND is for one person.
+    pub fn deliver_as(&mut self, delivery: Delivery) {
+        self.delivery = delivery;
+        if delivery == Delivery::Send || delivery == Delivery::SendOrMail && self.is_there {
+            self.full.clear();
+        }
+        if delivery == Delivery::Send {
+            self.recipients_max = 1;
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
     recipients::{Expansion, Resolution},
 };
 use posta_runtime::Refusal;
-use posta_smtp::Reply;
+use posta_smtp::{Delivery, Reply};
 
 /// What was decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,6 +84,11 @@ const CONNECTION_RULES: &[Rule<Refusal>] = &[
 
 const SENDER_RULES: &[Rule<SenderFacts>] = &[
     Rule {
+        name: "send",
+        meaning: "only those whom [smtp] send names may put messages before people's eyes",
+        judge: |facts| facts.may_not_send.then(|| replies::REFUSED_BY_POLICY.reply()),
+    },
+    Rule {
         name: "sender",
         meaning: "who has logged in sends under its own address, a sub-address or an alias of its own",
         judge: |facts| facts.is_anothers.then(|| replies::SENDER_NOT_YOURS.reply()),
@@ -103,12 +108,18 @@ const RECIPIENT_RULES: &[Rule<RecipientFacts>] = &[
     },
     Rule {
         name: "relay",
-        meaning: "only the relay networks, and whoever has logged in, may send to domains that are not hosted here",
+        meaning: "only the relay networks, and whoever has logged in, may send to domains that are neither hosted \
+                  nor relayed here",
         judge: |facts| {
             let elsewhere = matches!(facts.resolution, Some(Resolution::Elsewhere(_)));
-            let trusted = facts.relay_network.is_some() || facts.account.is_some();
+            let trusted = facts.relay_network.is_some() || facts.account.is_some() || facts.is_relay_domain;
             (elsewhere && !trusted).then(|| replies::RELAYING_DENIED.reply())
         },
+    },
+    Rule {
+        name: "null-mx",
+        meaning: "a domain that says in the DNS that it accepts no mail gets none (RFC 7504 §4, RFC 7505)",
+        judge: |facts| facts.accepts_no_mail.then(|| replies::DOMAIN_ACCEPTS_NO_MAIL.reply()),
     },
     Rule {
         name: "unknown",
@@ -129,6 +140,29 @@ const RECIPIENT_RULES: &[Rule<RecipientFacts>] = &[
         meaning: "an address may stand for a limited number of recipients",
         judge: |facts| {
             (facts.resolution == Some(Resolution::TooMany)).then(|| replies::EXPANSION_TOO_LARGE.reply())
+        },
+    },
+    Rule {
+        name: "send-elsewhere",
+        meaning: "SEND shows messages to people of this host",
+        judge: |facts| {
+            let elsewhere = matches!(facts.resolution, Some(Resolution::Elsewhere(_)));
+            (elsewhere && facts.delivery == Delivery::Send).then(|| replies::SEND_ELSEWHERE.reply())
+        },
+    },
+    Rule {
+        name: "send-several",
+        meaning: "SEND shows a message to one person, so that its one reply is true",
+        judge: |facts| {
+            let several = target_count(facts) != 1;
+            (several && facts.delivery == Delivery::Send).then(|| replies::SEND_AMBIGUOUS.reply())
+        },
+    },
+    Rule {
+        name: "send-absent",
+        meaning: "SEND shows messages to people who are logged in (RFC 821 §3.4)",
+        judge: |facts| {
+            (!facts.is_there && facts.delivery == Delivery::Send).then(|| replies::NOT_LOGGED_IN.reply())
         },
     },
     Rule {
@@ -226,15 +260,17 @@ fn why_accepted(facts: &RecipientFacts) -> String {
     match (&facts.account, &facts.resolution, facts.relay_network) {
         (Some(account), ..) => format!("authenticated as {account}"),
         (None, Some(Resolution::Elsewhere(_)), Some(network)) => format!("relay network {network}"),
+        (None, Some(Resolution::Elsewhere(_)), None) => "relayed domain".into(),
         _ => "hosted domain".into(),
     }
 }
 
-/// Whether VRFY or EXPN is answered to this peer.
+/// Whether VRFY or EXPN is answered to this peer, or SEND taken from it.
 pub fn may_verify(policy: crate::config::VerifyPolicy, peer: &PeerFacts) -> bool {
-    use crate::config::VerifyPolicy::{Off, Open, Relay};
+    use crate::config::VerifyPolicy::{Authenticated, Off, Open, Relay};
     match policy {
         Open => true,
+        Authenticated => peer.account.is_some(),
         Relay => peer.relay_network.is_some() || peer.account.is_some(),
         Off => false,
     }
@@ -269,13 +305,27 @@ mod tests {
         RecipientFacts {
             relay_network: None,
             account: None,
+            is_relay_domain: false,
             resolution,
             full: Vec::new(),
             is_spent: false,
             recipients_before: 0,
             recipients_max: 3,
             copies: 1,
+            accepts_no_mail: false,
+            delivery: Delivery::Mail,
+            is_there: false,
         }
+    }
+
+    fn send(is_there: bool, resolution: Option<Resolution>) -> RecipientFacts {
+        let mut facts = RecipientFacts {
+            is_there,
+            full: vec![Full { target: 0, never_fits: true }],
+            ..facts(resolution)
+        };
+        facts.deliver_as(Delivery::Send);
+        facts
     }
 
     fn elsewhere() -> Option<Resolution> {
@@ -301,6 +351,7 @@ mod tests {
             (facts(None), "451 4.3.0 directory"),
             (facts(here(&[false])), "ok, hosted domain"),
             (facts(elsewhere()), "550 5.7.1 relay"),
+            (RecipientFacts { is_relay_domain: true, ..facts(elsewhere()) }, "ok, relayed domain"),
             (
                 RecipientFacts { relay_network: network, ..facts(elsewhere()) },
                 "ok, relay network 127.0.0.0/8",
@@ -311,6 +362,16 @@ mod tests {
                 "ok, authenticated as alice@north.example",
             ),
             (RecipientFacts { is_spent: true, ..facts(here(&[false])) }, "452 4.5.3 recipients-per-hour"),
+            (send(true, here(&[false])), "ok, hosted domain"),
+            (send(false, here(&[false])), "450 4.2.0 send-absent"),
+            (send(true, here(&[false; 2])), "553 5.1.4 send-several"),
+            (send(true, elsewhere()), "550 5.7.1 relay"),
+            (
+                RecipientFacts { relay_network: network, ..send(true, elsewhere()) },
+                "550 5.7.1 send-elsewhere",
+            ),
+            (send(true, Some(Resolution::Unknown)), "550 5.1.1 unknown"),
+            (RecipientFacts { recipients_before: 1, ..send(true, here(&[false])) }, "452 4.5.3 recipients"),
             (facts(Some(Resolution::Unknown)), "550 5.1.1 unknown"),
             (facts(Some(Resolution::Disabled)), "550 5.2.1 disabled"),
             (facts(Some(Resolution::TooMany)), "550 5.2.4 expansion"),
@@ -337,12 +398,13 @@ mod tests {
 
     #[test]
     fn senders() {
-        for (is_anothers, is_spent, expected) in [
-            (false, false, "ok, "),
-            (true, true, "550 5.7.1 sender"),
-            (false, true, "451 4.7.1 messages-per-hour"),
+        for (is_anothers, is_spent, may_not_send, expected) in [
+            (false, false, false, "ok, "),
+            (true, true, false, "550 5.7.1 sender"),
+            (false, true, false, "451 4.7.1 messages-per-hour"),
+            (true, true, true, "550 5.7.1 send"),
         ] {
-            assert_eq!(said(sender(&SenderFacts { is_anothers, is_spent })), expected);
+            assert_eq!(said(sender(&SenderFacts { is_anothers, is_spent, may_not_send })), expected);
         }
     }
 

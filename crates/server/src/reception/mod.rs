@@ -1,14 +1,18 @@
 //! Reception in four steps: gather facts (asynchronously, in parallel) → judge (a pure function) →
 //! commit (the store) → reply. One file each.
 
+pub(crate) mod binary;
 pub mod commit;
-mod completion;
+pub(crate) mod completion;
 pub mod facts;
+mod field_search;
 pub mod judge;
-mod message_id;
+mod lmtp;
 pub mod replies;
+pub(crate) mod screen;
 mod session;
 mod success;
+pub(crate) mod timing;
 pub(crate) mod transaction;
 pub mod verify;
 

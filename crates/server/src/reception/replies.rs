@@ -2,7 +2,7 @@
 //! in [`posta_smtp::replies`], which also has the ones that both need.
 
 pub use posta_smtp::replies::{
-    AUTHENTICATION_UNAVAILABLE, CANNOT_VERIFY, CREDENTIALS_INVALID, LOCAL_ERROR,
+    AUTHENTICATION_UNAVAILABLE, CANNOT_VERIFY, CREDENTIALS_INVALID, DOMAIN_ACCEPTS_NO_MAIL, LOCAL_ERROR,
     LOOP_DETECTED as ROUTING_LOOP, MAILBOX_FULL, MAILBOX_UNKNOWN, MESSAGE_ACCEPTED, RECIPIENT_OK,
     REFUSED_BY_POLICY, RELAYING_DENIED, SENDER_OK, SERVER_BUSY, START_CONTENT, SYSTEM_FULL, Standard,
     TOO_MANY_CONNECTIONS, TOO_MANY_RECIPIENTS,
@@ -16,6 +16,13 @@ const fn standard(code: u16, (subject, detail): (u16, u16), text: &'static str) 
     Standard { code, enhanced, text }
 }
 
+/// A binary message for somebody here, which no encoding can make lines of (X.6.1 media not supported): a
+/// signature forbids to change it, or what is binary is not in a body.
+pub const BINARY_FIXED: Standard = standard(554, (6, 1), "Binary content that cannot be encoded");
+/// A binary message for somebody here that is too large to be encoded (X.3.4 message too big).
+pub const BINARY_TOO_LARGE: Standard = standard(552, (3, 4), "Binary content too large; encode it yourself");
+/// Too many binary messages at once (X.3.2 system not accepting network messages, of this kind).
+pub const BINARY_BUSY: Standard = standard(451, (3, 2), "Too much binary content at once, try again later");
 /// An address that guessed passwords or abused sessions.
 pub const TOO_MANY_FAILURES: Standard = standard(421, (7, 0), "Too many failures from you, try again later");
 /// MAIL under another's address (RFC 6409 §6.1; X.7.1 delivery not authorized).
@@ -30,6 +37,16 @@ pub const RECIPIENTS_SPENT: Standard =
 pub const TOO_MANY_MESSAGES: Standard = standard(452, (7, 0), "Too many messages in one session");
 /// The account is closed (X.2.1 mailbox disabled).
 pub const MAILBOX_DISABLED: Standard = standard(550, (2, 1), "Mailbox disabled");
+/// SEND to somebody without a live session (RFC 821 §3.4; X.2.0 other mailbox status).
+pub const NOT_LOGGED_IN: Standard = standard(450, (2, 0), "Not logged in; send mail instead");
+/// SEND to somebody of another host (X.7.1: by policy).
+pub const SEND_ELSEWHERE: Standard = standard(550, (7, 1), "SEND reaches only people of this host");
+/// SEND to an alias or list of several (X.1.4 destination mailbox address ambiguous).
+pub const SEND_AMBIGUOUS: Standard =
+    standard(553, (1, 4), "SEND reaches one person; that address stands for several");
+/// SEND of what no screen has room for, or what is no text (X.6.1 media not supported).
+pub const UNSHOWABLE: Standard =
+    standard(554, (6, 1), "Too long to be shown, or more than text; send mail instead");
 /// More than the maildrop may ever hold (X.2.2 mailbox full).
 pub const QUOTA_EXCEEDED: Standard = standard(552, (2, 2), "Message larger than the mailbox may be");
 /// A list or alias out of bounds (X.2.4 mailing list expansion problem).
@@ -58,4 +75,9 @@ pub fn store_failed(error: &StoreError) -> Reply {
 /// Several lines under one code.
 pub fn lines(standard: Standard, lines: Vec<Cow<'static, str>>) -> Reply {
     Reply { code: standard.code, enhanced: standard.enhanced, lines }
+}
+
+/// The greeting of a host that never accepts mail (RFC 7504 §3).
+pub fn no_mail(hostname: &posta_address::Domain) -> Reply {
+    Reply::new(521, None, format!("{} does not accept mail", hostname.to_ascii()))
 }

@@ -15,7 +15,8 @@ use posta_smtp::Delivery;
 use posta_store::{AccountId, ContentRef, QueueId};
 
 /// Why a recipient's message is kept nowhere.
-pub(crate) const RULE_SHOWN: &str = "shown at once to whom it is for, who is logged in, and kept nowhere (SEND, SOML)";
+pub(crate) const RULE_SHOWN: &str =
+    "shown at once to whom it is for, who is logged in, and kept nowhere (SEND, SOML)";
 
 /// The beginning of a content, for those who are to see it at once.
 #[derive(Debug, Default)]

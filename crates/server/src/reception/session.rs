@@ -1,11 +1,13 @@
 //! One SMTP session: its questions are led through the four steps.
 
 use super::{
+    binary::Held,
     commit::{self, Arrived, Hop, Origin},
     completion::{Completion, Missing},
     facts::{MessageFacts, PeerFacts, RecipientFacts, SenderFacts},
     judge::{self, Verdict},
-    replies,
+    lmtp, replies,
+    screen::{self, Outcome},
     transaction::{Copy, Transaction},
     verify,
 };
@@ -16,11 +18,11 @@ use crate::{
 };
 use async_trait::async_trait;
 use bytes::Bytes;
-use posta_address::{ForwardPath, ReversePath};
+use posta_address::{ForwardPath, Mailbox, ReversePath};
 use posta_journal::{Event as Note, SessionKind};
 use posta_runtime::{Admission, Handler, Refusal, Service, drive};
 use posta_smtp::{
-    Reply, TransmissionType,
+    Delivery, Reply, TransmissionType,
     server::{Answer, Event, MailParameters, Question, RecipientParameters, Session},
 };
 use posta_store::{RecipientRequests, StoreError};
@@ -73,7 +75,7 @@ async fn converse(
     let policy = host.policy();
     let transcript = host.transcript(protocol, &stream, peer);
     let tls = policy.tls.clone();
-    let (settings, now) = (policy.smtp.clone(), host.clock.now());
+    let (settings, now) = (policy.session_settings(protocol).clone(), host.clock.now());
     let mut session = match protocol.is_implicit_tls() {
         true => Session::new_over_tls(settings, now),
         false => Session::new(settings, now),
@@ -100,6 +102,8 @@ pub(crate) struct SmtpSession<'a> {
     transaction: Option<Box<Transaction>>,
     /// Where the content goes, after DATA.
     copies: Vec<Copy>,
+    /// Holds what may be binary, until it can be encoded for those here.
+    held: Option<Box<Held>>,
     /// Puts right what a user agent left out, after DATA to a submission service.
     completion: Option<Box<Completion>>,
     /// The store refused a piece of the content; said at the final dot.
@@ -125,6 +129,7 @@ impl<'a> SmtpSession<'a> {
             extended: false,
             transaction: None,
             copies: Vec::new(),
+            held: None,
             completion: None,
             content_failed: None,
             messages: 0,
@@ -175,7 +180,12 @@ impl<'a> SmtpSession<'a> {
         });
     }
 
-    async fn mail(&mut self, reverse_path: ReversePath, parameters: MailParameters) -> Reply {
+    async fn mail(
+        &mut self,
+        delivery: Delivery,
+        reverse_path: ReversePath,
+        parameters: MailParameters,
+    ) -> Reply {
         if self.messages >= self.policy.config.smtp.messages_max {
             let reply = replies::TOO_MANY_MESSAGES.reply();
             return self.refused("mail", None, reply, "messages_max: a session has a limited number");
@@ -192,10 +202,15 @@ impl<'a> SmtpSession<'a> {
             let (limits, now) = (&self.policy.config.submission, self.host.clock.now());
             facts.is_spent = !self.host.allowances.allows_message(account, limits, now);
         }
+        facts.may_not_send =
+            delivery != Delivery::Mail && !judge::may_verify(self.policy.config.smtp.send, &self.facts);
         if let Verdict::Refuse { reply, reason } = judge::sender(&facts) {
             return self.refused("mail", None, reply, &format!("{reason} ({reverse_path})"));
         }
-        self.transaction = Some(Box::new(Transaction::new(reverse_path, parameters)));
+        let keeps_duplicates = self.protocol == Protocol::Lmtp;
+        let transaction =
+            Transaction { delivery, keeps_duplicates, ..Transaction::new(reverse_path, parameters) };
+        self.transaction = Some(Box::new(transaction));
         self.content_failed = None;
         replies::SENDER_OK.reply()
     }
@@ -206,6 +221,9 @@ impl<'a> SmtpSession<'a> {
         let gathering = RecipientFacts::gather(&directory, &self.facts, &path, &transaction.parameters);
         let (mut facts, error) = gathering.await;
         facts.recipients_before = transaction.targets.len();
+        let relayed = &self.policy.config.relay.domains;
+        facts.is_relay_domain =
+            path.mailbox().and_then(Mailbox::domain).is_some_and(|domain| relayed.contains(domain));
         if let Some(account) = &self.facts.account {
             let (limits, now) = (&self.policy.config.submission, self.host.clock.now());
             let before = transaction.recipients.len();
@@ -214,7 +232,16 @@ impl<'a> SmtpSession<'a> {
         facts.recipients_max = self.policy.config.smtp.recipients_max.max(transaction.recipients.len());
         if let Some(crate::recipients::Resolution::Here(expansion)) = &facts.resolution {
             facts.copies = transaction.reverse_paths(&expansion.targets).len();
+            facts.is_there = screen::are_there(self.host, &expansion.targets);
         }
+        if matches!(facts.resolution, Some(crate::recipients::Resolution::Elsewhere(_)))
+            && self.policy.config.smtp.null_mx
+            && let Some(mailbox) = path.mailbox()
+        {
+            // Rare for a session's future to hold: boxed.
+            facts.accepts_no_mail = Box::pin(self.host.queue().accepts_no_mail(mailbox)).await;
+        }
+        facts.deliver_as(transaction.delivery);
         match (judge::recipient(&facts), facts.resolution) {
             (Verdict::Accept { reason }, Some(resolution)) => {
                 if let Some(transaction) = &mut self.transaction {
@@ -241,10 +268,12 @@ impl<'a> SmtpSession<'a> {
             utf8,
             tls: self.tls.is_some(),
             authenticated: self.facts.account.is_some(),
+            lmtp: self.protocol == Protocol::Lmtp,
         };
         let hop = Hop { hello_name: &self.hello, peer: self.facts.address, with, tls: self.tls.as_deref() };
         match commit::open(self.host, Some(hop), transaction).await {
             Ok(copies) => {
+                self.held = Held::of(transaction, &self.host.binary_memory);
                 self.completion = self.missing(&copies).map(Completion::new).map(Box::new);
                 self.copies = copies;
                 replies::START_CONTENT.reply()
@@ -259,16 +288,9 @@ impl<'a> SmtpSession<'a> {
     /// What a submission service adds to a message that lacks it (RFC 6409 §8).
     fn missing(&self, copies: &[Copy]) -> Option<Missing> {
         let account = self.facts.account.as_ref().filter(|_| self.protocol.is_submission())?;
-        let sender = self.transaction.as_ref()?.reverse_path.mailbox().unwrap_or(account).to_string();
+        let sender = self.transaction.as_ref()?.reverse_path.mailbox().unwrap_or(account);
         let id = copies.first()?.writer.id();
-        let random = self.host.entropy.next_u64();
-        let hostname = self.policy.config.hostname.to_ascii();
-        Some(Missing {
-            date: posta_message::date::format(self.host.clock.timestamp(), jiff::tz::Offset::UTC),
-            message_id: format!("<{id}.{random:x}@{hostname}>"),
-            // RFC 6531 §3.2: UTF-8 in the header section needs SMTPUTF8.
-            from: (sender.is_ascii() || self.utf8()).then(|| format!("<{sender}>")),
-        })
+        Some(Missing::of(self.host, sender, id, self.utf8()))
     }
 
     fn utf8(&self) -> bool {
@@ -288,11 +310,17 @@ impl<'a> SmtpSession<'a> {
         if octets.is_empty() {
             return;
         }
+        if let Some(held) = &mut self.held {
+            return held.take(&octets);
+        }
         let Some(transaction) = &mut self.transaction else { return };
         if self.content_failed.is_some() {
             return;
         }
-        transaction.message_id.look_at(&octets);
+        transaction.look_at(&octets);
+        if transaction.delivery != Delivery::Mail {
+            transaction.gathered.take(&octets);
+        }
         for copy in &mut self.copies {
             if let Err(error) = copy.writer.write(octets.clone()).await {
                 self.content_failed = Some(error);
@@ -307,9 +335,27 @@ impl<'a> SmtpSession<'a> {
             self.keep(held).await;
             content = completion.facts();
         }
+        if let Some(held) = self.held.take() {
+            match Box::pin(held.finish()).await {
+                Ok((octets, facts)) => {
+                    content = facts;
+                    self.keep(octets).await;
+                }
+                Err(refusal) => {
+                    let reason = "binary: what stays here is encoded first";
+                    return self.refused("end-of-data", None, refusal.reply(), reason);
+                }
+            }
+        }
         let Some(mut transaction) = self.transaction.take() else { return replies::LOCAL_ERROR.reply() };
         if let Some(error) = self.content_failed.take() {
             return self.commit_failed(transaction, &error);
+        }
+        if matches!(transaction.delivery, Delivery::Send | Delivery::SendOrMail)
+            && let Some(reply) = Box::pin(self.show(&mut transaction, &content)).await
+        {
+            self.transaction = Some(transaction);
+            return reply;
         }
         let room = match commit::make_room(self.host, &mut transaction, content.size_octets).await {
             Ok(room) => room,
@@ -340,6 +386,54 @@ impl<'a> SmtpSession<'a> {
             }
             Err(error) => self.commit_failed(transaction, &error),
         }
+    }
+
+    /// The end of the content in LMTP: who has no room hears so, and the others have their message.
+    async fn end_of_data_each(&mut self, content: ContentFacts) -> Answer {
+        let Some(transaction) = &mut self.transaction else {
+            return Answer::Reply(replies::LOCAL_ERROR.reply());
+        };
+        let refused = match lmtp::refuse_full(self.host, transaction, content.size_octets).await {
+            Ok(refused) => refused,
+            Err(error) => {
+                let reply = replies::store_failed(&error);
+                return Answer::Reply(self.refused("end-of-data", None, reply, &format!("store: {error}")));
+            }
+        };
+        for (path, reply) in refused.iter().filter_map(|(path, reply)| Some((path, reply.as_ref()?))) {
+            self.note_refused("end-of-data", Some(path.clone()), reply, "quota: no room in the maildrop");
+        }
+        let reply = match refused.iter().any(|(_, reply)| reply.is_none()) {
+            true => self.end_of_data(content).await,
+            // Nobody is left to take it.
+            false => replies::LOCAL_ERROR.reply(),
+        };
+        Answer::Each(
+            refused.into_iter().map(|(_, refused)| refused.unwrap_or_else(|| reply.clone())).collect(),
+        )
+    }
+
+    /// SEND and SOML: before the eyes of whoever is there. What is said if that is the end of it.
+    async fn show(&mut self, transaction: &mut Transaction, content: &ContentFacts) -> Option<Reply> {
+        let facts = MessageFacts {
+            content: *content,
+            hops_max: self.policy.config.smtp.hops_max,
+            recipients_with_room: transaction.targets.len(),
+            never_fits: false,
+        };
+        if let Verdict::Refuse { reply, reason } = judge::message(&facts) {
+            return Some(self.refused("end-of-data", None, reply, &reason));
+        }
+        let id = self.copies.first()?.writer.id();
+        let outcome = screen::show(self.host, transaction, id).await;
+        if transaction.delivery != Delivery::Send || transaction.targets.is_empty() {
+            return None;
+        }
+        let (reply, reason) = match outcome {
+            Outcome::Shown => (replies::NOT_LOGGED_IN, "send-absent: no session took the message"),
+            Outcome::Unshowable => (replies::UNSHOWABLE, "send-partly: only a part of it can be shown"),
+        };
+        Some(self.refused("end-of-data", None, reply.reply(), reason))
     }
 
     fn commit_failed(&mut self, transaction: Box<Transaction>, error: &StoreError) -> Reply {
@@ -391,7 +485,10 @@ impl<'a> SmtpSession<'a> {
 impl Handler<Session> for SmtpSession<'_> {
     async fn answer(&mut self, question: Question) -> Answer {
         Answer::Reply(match question {
-            Question::Greeting => self.policy.smtp.greeting(),
+            Question::Greeting if self.protocol == Protocol::NoMail => {
+                replies::no_mail(&self.policy.config.hostname)
+            }
+            Question::Greeting => self.policy.session_settings(self.protocol).greeting(),
             Question::Hello(hello) => {
                 let reply = self.policy.smtp.welcome(&hello);
                 self.extended = hello.extended;
@@ -400,14 +497,22 @@ impl Handler<Session> for SmtpSession<'_> {
                 authentication.required = self.protocol.is_submission();
                 return Answer::Welcome(reply, authentication);
             }
-            Question::Mail { reverse_path, parameters } => self.mail(reverse_path, parameters).await,
+            Question::Mail { delivery, reverse_path, parameters } => {
+                self.mail(delivery, reverse_path, parameters).await
+            }
             Question::Recipient { forward_path, parameters } => {
                 self.recipient(forward_path, parameters).await
             }
             Question::Data => self.data().await,
+            Question::EndOfData(facts) if self.protocol == Protocol::Lmtp => {
+                return self.end_of_data_each(facts).await;
+            }
             Question::EndOfData(facts) => self.end_of_data(facts).await,
             Question::Verify(argument) => self.verify(&argument).await,
             Question::Expand(argument) => self.expand(&argument).await,
+            Question::StartQueue(_) | Question::Turn(_) | Question::Introduce(_) => {
+                replies::LOCAL_ERROR.reply()
+            }
             Question::Authenticate(mechanism) => {
                 let exchange = self.host.exchange(&self.policy, mechanism, self.channel());
                 return Answer::Exchange(Box::new(exchange));
@@ -427,6 +532,7 @@ impl Handler<Session> for SmtpSession<'_> {
                 self.transaction = None;
                 self.copies = Vec::new();
                 self.completion = None;
+                self.held = None;
             }
             Event::Refused { stage, reply } => {
                 self.note_refused(stage, None, &reply, "protocol: refused by the session itself");

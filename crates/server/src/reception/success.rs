@@ -30,6 +30,8 @@ pub(crate) fn statuses(transaction: &Transaction) -> Vec<DeliveryStatus> {
                 // Without a target of its own, another recipient led to the same place.
                 match targets.next() {
                     Some((_, target)) if target.place == Place::Elsewhere => return None,
+                    // It has not arrived yet: the queue tells when it has.
+                    _ if transaction.timing.release.is_some() => return None,
                     Some((_, target)) => (target.mailbox.clone(), News::Delivered),
                     None => (path.mailbox()?.clone(), News::Delivered),
                 }
@@ -75,7 +77,7 @@ pub(crate) async fn report(
         random: host.entropy.next_u64(),
     }
     .build();
-    match bounces::inject(host, to, message, Vec::new()).await {
+    match bounces::inject(host, to, message, Vec::new(), transaction.parameters.require_tls).await {
         Ok(report) => host.journal.note(Event::Reported {
             id: id.to_string(),
             report: report.to_string(),

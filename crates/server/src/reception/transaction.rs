@@ -1,17 +1,23 @@
 //! A mail transaction on its way: from MAIL to the final dot (RFC 5321 §3.3).
 
-use super::message_id::MessageIdSearch;
+use super::{field_search::FieldSearch, screen::Gathered, timing::Timing};
 use crate::recipients::{Dropped, Expansion, Place, Resolution, Step, Target};
 use posta_address::{ForwardPath, Mailbox, ReversePath};
-use posta_smtp::server::MailParameters;
-use posta_store::{ContentWriter, RecipientRequests, Requests};
+use posta_smtp::{Delivery, server::MailParameters};
+use posta_store::{ContentWriter, RecipientRequests, Requests, TlsRequest};
 use posta_wire::Notify;
 use std::collections::HashSet;
 
 /// What is gathered.
 pub(crate) struct Transaction {
+    /// Where the message is to appear.
+    pub(crate) delivery: Delivery,
+    /// What is shown at once, if anything is.
+    pub(crate) gathered: Gathered,
     pub(crate) reverse_path: ReversePath,
     pub(crate) parameters: MailParameters,
+    /// What it waits for, and by when it is to arrive.
+    pub(crate) timing: Timing,
     /// As the envelope has them, accepted ones only.
     pub(crate) recipients: Vec<ForwardPath>,
     /// What was asked for each of them.
@@ -22,7 +28,11 @@ pub(crate) struct Transaction {
     pub(crate) dropped: Vec<Dropped>,
     /// Why it may come in, recipient by recipient; most often always the same.
     pub(crate) reasons: Vec<String>,
-    pub(crate) message_id: MessageIdSearch,
+    pub(crate) message_id: FieldSearch,
+    /// `TLS-Required` (RFC 8689 §3).
+    pub(crate) tls_required: FieldSearch,
+    /// Targets are kept as often as recipients lead to them, until [`Transaction::drop_recipients`].
+    pub(crate) keeps_duplicates: bool,
 }
 
 /// What was asked for a recipient, and what is true of it.
@@ -67,15 +77,20 @@ pub(crate) struct Copy {
 impl Transaction {
     pub(crate) fn new(reverse_path: ReversePath, parameters: MailParameters) -> Self {
         Transaction {
+            delivery: Delivery::Mail,
+            gathered: Gathered::default(),
             reverse_path,
             parameters,
+            timing: Timing::default(),
             recipients: Vec::new(),
             asked: Vec::new(),
             targets: Vec::new(),
             steps: Vec::new(),
             dropped: Vec::new(),
             reasons: Vec::new(),
-            message_id: MessageIdSearch::default(),
+            message_id: FieldSearch::new("Message-ID"),
+            tls_required: FieldSearch::new("TLS-Required"),
+            keeps_duplicates: false,
         }
     }
 
@@ -108,9 +123,32 @@ impl Transaction {
         }
     }
 
+    /// Looks at the next piece of the content.
+    pub(crate) fn look_at(&mut self, octets: &[u8]) {
+        self.message_id.look_at(octets);
+        // RFC 8689 §4.1: the parameter counts for more.
+        if !self.parameters.require_tls {
+            self.tls_required.look_at(octets);
+        }
+    }
+
+    /// What the sender says of TLS (RFC 8689 §4.1).
+    fn tls_request(&self) -> TlsRequest {
+        let says_no = || self.tls_required.found().is_some_and(|value| value.eq_ignore_ascii_case("no"));
+        match self.parameters.require_tls {
+            true => TlsRequest::Required,
+            false if says_no() => TlsRequest::Optional,
+            false => TlsRequest::None,
+        }
+    }
+
     /// Nobody gets a message twice because two addresses lead to the same maildrop.
     fn add_targets(&mut self, place: usize, targets: Vec<Target>) {
         const FEW: usize = 16;
+        if self.keeps_duplicates {
+            self.targets.extend(targets.into_iter().map(|target| (place, target)));
+            return;
+        }
         if self.targets.len() + targets.len() <= FEW {
             for target in targets {
                 if !self.targets.iter().any(|(_, known)| is_same(known, &target)) {
@@ -124,14 +162,33 @@ impl Transaction {
         self.targets.extend(fresh.map(|target| (place, target)));
     }
 
+    /// Takes recipients out with all that they alone lead to; the others keep their order. From here on nobody
+    /// gets the message twice.
+    pub(crate) fn drop_recipients(&mut self, is_dropped: &[bool]) {
+        let stays = |place: &usize| !is_dropped.get(*place).copied().unwrap_or(false);
+        let places: Vec<usize> = (0..self.recipients.len()).filter(stays).collect();
+        self.recipients = places.iter().map(|place| self.recipients[*place].clone()).collect();
+        self.asked = places.iter().map(|place| self.asked[*place].clone()).collect();
+        self.keeps_duplicates = false;
+        for (place, target) in std::mem::take(&mut self.targets) {
+            if let Ok(place) = places.binary_search(&place) {
+                self.add_targets(place, vec![target]);
+            }
+        }
+    }
+
     /// What is asked for the message as it goes on: what a list sends is a message of its own
     /// (RFC 3461 §5.2.7.1).
     pub(crate) fn requests_under(&self, reverse_path: &ReversePath) -> Requests {
+        // RFC 8689 §4.1, §6: all that it becomes stays inside TLS, or need not.
+        let tls = self.tls_request();
+        // All that it becomes waits, and has the same rank; a list keeps to nobody's deadline.
+        let Timing { release, deadline, priority } = self.timing;
         if *reverse_path != self.reverse_path {
-            return Requests::default();
+            return Requests { tls, release, priority, ..Requests::default() };
         }
         let MailParameters { returned, envelope_id, .. } = self.parameters.clone();
-        Requests { returned, envelope_id, ..Requests::default() }
+        Requests { returned, envelope_id, tls, release, deadline, priority }
     }
 
     /// What is asked for a final recipient elsewhere (RFC 3461 §5.2.7).

@@ -1,13 +1,27 @@
-//! How an account is written. Its first form had no [`Credentials`]; where there are none it is written so
-//! still, and where there are, they follow.
+//! How an account is written. Its first form had no [`Credentials`], its second no hold; what has none is
+//! written so still, and what is there follows.
 
 use super::codec::{Decoder, Encoder, Malformed};
 use crate::{Account, AccountId, AppPassword, AppPasswordScope, Credentials};
 use posta_wire::Secret;
 
-/// Whether the second form is needed.
-pub(super) fn has_credentials(account: &Account) -> bool {
-    account.credentials != Credentials::default()
+/// A form of an account's record; each has what the one before has, and more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Form {
+    First,
+    WithCredentials,
+    WithHold,
+}
+
+impl Form {
+    /// The first that has room for all.
+    pub(super) fn of(account: &Account) -> Self {
+        match account {
+            account if account.hold_seconds > 0 => Form::WithHold,
+            account if account.credentials != Credentials::default() => Form::WithCredentials,
+            _ => Form::First,
+        }
+    }
 }
 
 pub(super) fn put_account(to: &mut Encoder, account: &Account) {
@@ -18,13 +32,17 @@ pub(super) fn put_account(to: &mut Encoder, account: &Account) {
     to.option(account.apop_secret.as_ref(), put_secret);
     to.option(account.quota_octets, Encoder::number);
     to.bool(account.enabled);
-    if has_credentials(account) {
+    let form = Form::of(account);
+    if form >= Form::WithCredentials {
         to.list(&account.credentials.scram, put_secret);
         to.list(&account.credentials.app_passwords, put_app_password);
     }
+    if form >= Form::WithHold {
+        to.number(account.hold_seconds.into());
+    }
 }
 
-pub(super) fn account(from: &mut Decoder<'_>, has_credentials: bool) -> Result<Account, Malformed> {
+pub(super) fn account(from: &mut Decoder<'_>, form: Form) -> Result<Account, Malformed> {
     let mut account = Account {
         id: AccountId(from.number()?),
         address: from.parsed()?,
@@ -34,10 +52,14 @@ pub(super) fn account(from: &mut Decoder<'_>, has_credentials: bool) -> Result<A
         credentials: Credentials::default(),
         quota_octets: from.option(Decoder::number)?,
         enabled: from.bool()?,
+        hold_seconds: 0,
     };
-    if has_credentials {
+    if form >= Form::WithCredentials {
         account.credentials =
             Credentials { scram: from.list(secret)?, app_passwords: from.list(app_password)? };
+    }
+    if form >= Form::WithHold {
+        account.hold_seconds = from.number_u32()?;
     }
     Ok(account)
 }
@@ -92,6 +114,7 @@ mod tests {
             credentials: Credentials::default(),
             quota_octets: Some(1000),
             enabled: true,
+            hold_seconds: 0,
         }
     }
 
@@ -102,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn both_forms_are_read() {
+    fn all_forms_are_read() {
         let at = Timestamp::from_second(1_795_460_400).expect("a time");
         let password = |name: &str, scope, last_used_at| AppPassword {
             name: name.into(),
@@ -122,10 +145,11 @@ mod tests {
             },
             ..plain()
         };
-        for account in [plain(), rich] {
+        let patient = Account { hold_seconds: 300, ..plain() };
+        for account in [plain(), rich, patient] {
             let octets = written(&account);
             let mut from = Decoder::new(&octets);
-            let read = super::account(&mut from, has_credentials(&account));
+            let read = super::account(&mut from, Form::of(&account));
             assert_eq!(read.as_ref(), Ok(&account));
             assert!(from.finish().is_ok());
         }

@@ -322,7 +322,7 @@ fn put_envelope(to: &mut Encoder, envelope: &Envelope) {
     put_requests(to, envelope.smtputf8, &envelope.requests);
     let facts = &envelope.facts;
     to.number(facts.size_octets);
-    to.u8(u8::from(facts.has_8bit) | u8::from(facts.is_binary) * IS_BINARY);
+    to.u8(u8::from(facts.has_8bit) | (u8::from(facts.is_binary) * IS_BINARY));
     to.bool(facts.has_8bit_headers);
     to.bool(facts.has_leading_dot);
     to.number(facts.longest_line_octets);

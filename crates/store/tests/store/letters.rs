@@ -51,6 +51,7 @@ pub(crate) fn account(id: AccountId, address: &str) -> Account {
         credentials: posta_store::Credentials::default(),
         quota_octets: None,
         enabled: true,
+        hold_seconds: 0,
     }
 }
 

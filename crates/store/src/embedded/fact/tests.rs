@@ -68,10 +68,10 @@ fn mailbox_change(number: u64) -> MailboxChange {
 }
 
 fn mailbox_state(number: u64) -> MailboxState {
-    let octets = (number % 2 == 0).then(|| Bytes::from_static(b"{}"));
-    let name = (number % 3 == 0).then(|| "Work".parse().unwrap());
+    let octets = number.is_multiple_of(2).then(|| Bytes::from_static(b"{}"));
+    let name = number.is_multiple_of(3).then(|| "Work".parse().unwrap());
     MailboxState {
-        folders: (number % 5 != 0).then(|| vec![(crate::FolderId(17), name)]),
+        folders: (!number.is_multiple_of(5)).then(|| vec![(crate::FolderId(17), name)]),
         marks: vec![(QueueId(number), some_marks(number))],
         documents: vec![("settings".parse().unwrap(), octets)],
     }
@@ -86,7 +86,7 @@ fn kept(number: u64, received_at: Timestamp) -> Kept {
 fn fact() -> impl Strategy<Value = Fact> {
     let delivery = (any::<u64>(), prop::collection::vec(any::<u8>(), 0..40)).prop_map(|(account, prefix)| {
         let mut delivery = LocalDelivery::to_inbox(AccountId(account), prefix.into());
-        if account % 3 == 0 {
+        if account.is_multiple_of(3) {
             mark(&mut delivery, Marks { changed: 0, ..some_marks(account) });
         }
         delivery
