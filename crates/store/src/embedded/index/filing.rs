@@ -77,18 +77,17 @@ impl Index {
         account: AccountId,
         selection: MailboxSelection,
     ) -> Result<Vec<MaildropMessage>, IndexError> {
-        let which = match selection {
-            MailboxSelection::All => "?2 = 0",
-            MailboxSelection::Folder(FolderId::INBOX) => "folder = ?2",
-            // So said, the index of those not in the Inbox is used.
-            MailboxSelection::Folder(_) => "folder = ?2 AND folder > 0",
+        let (index, which) = match selection {
+            MailboxSelection::All => ("", "?2 = 0"),
+            MailboxSelection::Folder(FolderId::INBOX) => ("", "folder = ?2"),
+            MailboxSelection::Folder(_) => ("INDEXED BY maildrop_filed", "folder = ?2 AND folder <> 0"),
         };
         let folder = match selection {
             MailboxSelection::All => 0,
             MailboxSelection::Folder(folder) => folder.0,
         };
         let mut statement = self.connection.prepare_cached(&format!(
-            "SELECT {MESSAGE} FROM maildrop JOIN content ON content.id = maildrop.id
+            "SELECT {MESSAGE} FROM maildrop {index} JOIN content ON content.id = maildrop.id
              WHERE account = ?1 AND {which} ORDER BY maildrop.id"
         ))?;
         let mut rows = statement.query(params![account.0 as i64, folder])?;
@@ -202,7 +201,7 @@ impl Index {
     ) -> Result<Vec<QueueId>, IndexError> {
         let mut statement = self
             .connection
-            .prepare_cached("SELECT id FROM maildrop WHERE account = ?1 AND folder = ?2 AND folder > 0")?;
+            .prepare_cached("SELECT id FROM maildrop WHERE account = ?1 AND folder = ?2 AND folder <> 0")?;
         let rows =
             statement.query_map(params![account.0 as i64, folder.0], |row| unsigned(row, 0).map(QueueId))?;
         Ok(rows.collect::<Result<_, _>>()?)

@@ -34,7 +34,7 @@ const SCHEMA: &str = "
         folder INTEGER NOT NULL, flags INTEGER NOT NULL, labels BLOB, delivered INTEGER NOT NULL,
         changed INTEGER NOT NULL, PRIMARY KEY (account, id)) WITHOUT ROWID;
     CREATE INDEX maildrop_changed ON maildrop (account, changed) WHERE changed > 0;
-    CREATE INDEX maildrop_filed ON maildrop (account, folder) WHERE folder > 0;
+    CREATE INDEX maildrop_filed ON maildrop (account, folder) WHERE folder <> 0;
     CREATE TABLE removed (
         account INTEGER NOT NULL, change INTEGER NOT NULL, ids BLOB NOT NULL,
         PRIMARY KEY (account, change)) WITHOUT ROWID;
