@@ -45,7 +45,7 @@ fn chunks() {
         done ok 250 2.6.0 queued
         C: QUIT"
     );
-    check(&[dotted.clone()], &script);
+    check(std::slice::from_ref(&dotted), &script);
     let one = "raw: BDAT 14 LAST\\r\\nA: b\\r\\n\\r\\n.\\r\\n.\\r\\n
         S: 554 5.6.0 no
         done permanent EndOfData 554 5.6.0 no
@@ -191,7 +191,7 @@ fn binary_contents() {
     assert!(binary.transaction.facts.is_binary);
     let script = HELLO_CHUNKING.replace("FROM:<a@north.example>", "FROM:<a@north.example> BODY=BINARYMIME");
     check(
-        &[binary.clone()],
+        std::slice::from_ref(&binary),
         &format!(
             "{script}raw: BDAT 9\\r\\nA: b\\r\\n\\r\\n\\n
             S: 250 9
@@ -205,7 +205,7 @@ fn binary_contents() {
         let without = HELLO_CHUNKING.replace(&format!("{offer}\n"), "X\n").replace(offer, "X");
         let hello = &without[..without.find("C: MAIL").expect("MAIL")];
         let script = format!("{hello}done permanent Mail ExtensionMissing(\"BINARYMIME\")\nC: QUIT");
-        check(&[binary.clone()], &script);
+        check(std::slice::from_ref(&binary), &script);
     }
     // A content that is not what its facts say is not sent to its end.
     let mut wrong = in_pieces_of(8, b"A: b\r\n\r\n\n");
