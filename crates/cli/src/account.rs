@@ -8,6 +8,7 @@ use crate::{
 };
 use posta_address::{Domain, Mailbox};
 use posta_server::admin::{AccountChange, AccountInfo, NewAccount, Request, Response, SecretText};
+use posta_server::config::Period;
 
 /// See the module.
 #[derive(Debug, clap::Subcommand)]
@@ -78,6 +79,14 @@ pub(crate) enum AccountCommand {
         #[arg(value_parser = parse_quota)]
         size: Quota,
     },
+    /// Set how long what it sends waits, so that it can be taken back (`posta mail unsend`)
+    Hold {
+        /// Whose
+        address: Mailbox,
+        /// For instance 30s or 2m; `none` to send at once
+        #[arg(value_parser = parse_hold)]
+        time: HoldTime,
+    },
     /// Set the full name
     Name {
         /// Whose
@@ -107,6 +116,18 @@ fn parse_quota(text: &str) -> Result<Quota, String> {
     } else {
         output::parse_octets(text).map(|octets| Quota(Some(octets)))
     }
+}
+
+/// Seconds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HoldTime(u32);
+
+fn parse_hold(text: &str) -> Result<HoldTime, String> {
+    if text == "none" {
+        return Ok(HoldTime(0));
+    }
+    let time: Period = text.parse().map_err(|_| "a time such as 30s or 2m".to_owned())?;
+    u32::try_from(time.0.as_secs()).map(HoldTime).map_err(|_| "that is too long".to_owned())
 }
 
 impl AccountCommand {
@@ -143,6 +164,9 @@ impl AccountCommand {
             AccountCommand::AppPassword(command) => command.run(operator).await,
             AccountCommand::Quota { address, size: Quota(octets) } => {
                 change(operator, address, AccountChange::Quota(octets)).await
+            }
+            AccountCommand::Hold { address, time: HoldTime(seconds) } => {
+                change(operator, address, AccountChange::Hold(seconds)).await
             }
             AccountCommand::Name { address, name } => {
                 change(operator, address, AccountChange::Name(name)).await

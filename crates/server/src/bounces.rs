@@ -15,8 +15,8 @@ use posta_address::{ForwardPath, Mailbox, ReversePath};
 use posta_queue::{InjectError, MaildropRefusal, Reinjection};
 use posta_smtp::{Body, EnhancedStatus, MailParameters};
 use posta_store::{
-    Account, AccountId, LocalDelivery, QueueChange, QueueEntry, QueueId, RecipientRequests, Store, StoreError,
-    Usage,
+    Account, AccountId, LocalDelivery, QueueChange, QueueEntry, QueueId, RecipientRequests, Store,
+    StoreError, Usage,
 };
 use posta_wire::ContentFacts;
 use std::sync::Weak;

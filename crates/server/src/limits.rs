@@ -23,6 +23,9 @@ pub const BINARY_OCTETS_MAX: usize = 32 * 1024 * 1024;
 /// Octets of all such messages at once.
 pub const BINARY_TOGETHER_OCTETS_MAX: usize = 128 * 1024 * 1024;
 
+/// Seconds that an account may have all its mail wait: a week.
+pub const HOLD_SECONDS_MAX: u32 = 7 * 24 * 60 * 60;
+
 /// How long a verified password is remembered, so that a client that polls does not cost a whole
 /// check each time.
 pub const PASSWORD_MEMORY: Duration = Duration::from_secs(300);

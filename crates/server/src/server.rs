@@ -8,6 +8,7 @@ use crate::{
     credentials,
     host::{Host, Policy, TranscriptObserver, peer_limits, queue_settings},
     limits::STOP_POLL,
+    outbox::Outbox,
     passwords::Passwords,
     pop3::Pop3Service,
     presence::Presence,
@@ -318,6 +319,11 @@ impl Running {
     /// Its queue.
     pub fn queue(&self) -> &Queue {
         self.shared.host.queue()
+    }
+
+    /// The way out for what people here send otherwise than over SMTP.
+    pub fn outbox(&self) -> Outbox {
+        Outbox::new(self.shared.host.clone())
     }
 
     /// Its journal.

@@ -6,6 +6,7 @@ use crate::{
     config::Protocol,
     credentials::{Failed, Service as Wanted, printable},
     host::Host,
+    outbox::Outbox,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -109,6 +110,11 @@ impl WebHost {
     /// Randomness.
     pub fn entropy(&self) -> &Arc<dyn Entropy> {
         &self.host.entropy
+    }
+
+    /// The way out for what people write here.
+    pub fn outbox(&self) -> Outbox {
+        Outbox::new(self.host.clone())
     }
 
     /// Turns true when the host stops.

@@ -9,6 +9,7 @@ mod read;
 mod selection;
 mod send;
 mod setup;
+mod unsend;
 mod watch;
 
 use crate::configuration::Place;
@@ -46,6 +47,8 @@ enum Action {
     Fetch(Box<fetch::Fetch>),
     /// Delete messages from the maildrop
     Delete(Box<delete::Delete>),
+    /// Take a message back that still waits for its time
+    Unsend(unsend::Unsend),
     /// Watch for messages: each is shown as it comes
     Watch(Box<watch::Watch>),
 }
@@ -59,6 +62,7 @@ pub(crate) async fn run(command: MailCommand, place: &Place) -> anyhow::Result<E
         Action::Read(read) => read.run().await?,
         Action::Fetch(fetch) => fetch.run().await?,
         Action::Delete(delete) => delete.run().await?,
+        Action::Unsend(unsend) => unsend.run(place).await?,
         Action::Watch(watch) => watch.run(place).await?,
     };
     Ok(ExitCode::from(code))

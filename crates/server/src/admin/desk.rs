@@ -6,7 +6,7 @@ use super::protocol::{
     QueueInfo, QueueRecipientInfo, Request, Response, SecretText, UsageInfo,
 };
 use crate::{
-    limits::{MEMBERS_MAX, NAME_OCTETS_MAX, SECRET_OCTETS_MAX},
+    limits::{HOLD_SECONDS_MAX, MEMBERS_MAX, NAME_OCTETS_MAX, SECRET_OCTETS_MAX},
     passwords::Passwords,
 };
 use async_trait::async_trait;
@@ -122,6 +122,7 @@ impl Desk {
                 None => Err(not_found(format!("{id} is not in the queue"))),
             },
             Request::QueueAct { id, action } => self.act_on_queue(id, action).await,
+            Request::TakeBack { id } => self.take_back(id).await,
             Request::StoreCheck => Ok(Response::Check(self.maintenance()?.check().await?)),
             Request::StoreRebuild => self.rebuild_store().await,
             Request::StoreUsage => self.usage().await,
@@ -269,6 +270,16 @@ impl Desk {
                 account.enabled = enabled;
                 if enabled { "enabled" } else { "disabled" }.into()
             }
+            AccountChange::Hold(seconds) if seconds > HOLD_SECONDS_MAX => {
+                return Err(invalid(format!("at most {HOLD_SECONDS_MAX} seconds")));
+            }
+            AccountChange::Hold(seconds) => {
+                account.hold_seconds = seconds;
+                match seconds {
+                    0 => "mail leaves at once".into(),
+                    seconds => format!("mail waits {seconds} seconds before it leaves"),
+                }
+            }
         })
     }
 
@@ -298,6 +309,7 @@ impl Desk {
             has_apop_secret: account.apop_secret.is_some(),
             quota_octets: account.quota_octets,
             enabled: account.enabled,
+            hold_seconds: account.hold_seconds,
             messages: usage.messages,
             octets: usage.octets,
         })

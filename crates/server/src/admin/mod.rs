@@ -6,6 +6,7 @@ mod client;
 mod desk;
 mod protocol;
 mod socket;
+mod taking_back;
 mod watch;
 
 pub use client::{AdminError, ask, offline, perform};

@@ -136,6 +136,12 @@ pub enum Request {
         action: QueueAction,
     },
 
+    /// Takes back a message that waits for its time: [`Response::Done`].
+    TakeBack {
+        /// Which.
+        id: QueueId,
+    },
+
     /// Compares index and volumes: [`Response::Check`].
     StoreCheck,
     /// Makes the index anew from the volumes: [`Response::Done`].
@@ -262,6 +268,8 @@ pub enum AccountChange {
     Quota(Option<u64>),
     /// Whether it may log in and gets mail.
     Enabled(bool),
+    /// For how many seconds what it sends waits, so that it can be taken back; 0: not at all.
+    Hold(u32),
 }
 
 /// An account as shown.
@@ -281,6 +289,9 @@ pub struct AccountInfo {
     pub quota_octets: Option<u64>,
     /// Whether it may log in and gets mail.
     pub enabled: bool,
+    /// Seconds that what it sends waits.
+    #[serde(default)]
+    pub hold_seconds: u32,
     /// Messages in the maildrop.
     pub messages: u64,
     /// Octets in the maildrop.
