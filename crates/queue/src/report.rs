@@ -376,6 +376,12 @@ fn advice(status: &DeliveryStatus, kind: ReportKind) -> Cow<'static, str> {
             "Please use an address without special letters for this person, from an address without them."
         }
         (6, 3) => "Please send it as plain text or let your mail program encode it (quoted-printable).",
+        (6, 1) => "Please send it so that binary parts are encoded (base64): most mail programs do.",
+        (3, 2) => "The host there takes no mail at all. Please ask the person for another address.",
+        (7, 10 | 30) => {
+            "You asked that the message must not leave protected connections, and there is none to that address. \
+             Send it without that (REQUIRETLS) if others may read it on the way, or choose another way."
+        }
         (7, 1) => "The host there refuses the message. If you don't know why, ask the postmaster there.",
         (4, 6) => "Mail for this address goes in a circle. Please tell the postmaster of the domain.",
         (4, 4) => "The domain is set up wrongly. Please tell the person or their postmaster another way.",

@@ -90,7 +90,8 @@ pub async fn submit_as(
     let protection = outside.security.protection(endpoint, remote);
     let tls = protection.end(outside, endpoint, remote);
     let settings = Settings::new(own_name(outside, remote)).with_tls(protection.tls);
-    let settings = Arc::new(Settings { authenticates: login.is_some(), ..settings });
+    // One letter at a time, and made of lines: DATA does, and shows in a dialogue how mail is said.
+    let settings = Arc::new(Settings { authenticates: login.is_some(), chunking: false, ..settings });
     let mut session = Session::new(settings, outside.clock.now());
     let mut sender = Sender {
         outside,
@@ -226,7 +227,7 @@ impl Handler<Session> for Sender<'_> {
     async fn event(&mut self, event: Event) {
         match event {
             Event::Secured(facts) => self.tls = Some(facts),
-            Event::Ready { .. } => {}
+            Event::Ready { .. } | Event::Requested(_) | Event::Turned => {}
             Event::Done(outcomes) => self.outcomes.extend(outcomes),
             Event::Failed(failure) => self.failure = Some(failure),
         }
@@ -249,7 +250,7 @@ impl Handler<Session> for Probe {
         match event {
             Event::Ready { host, extensions } => self.ready = Some((host, extensions)),
             Event::Failed(failure) => self.failure = Some(failure),
-            Event::Secured(_) | Event::Done(_) => {}
+            Event::Secured(_) | Event::Done(_) | Event::Requested(_) | Event::Turned => {}
         }
     }
 }

@@ -118,7 +118,7 @@ impl Place {
         std::fs::write(folder.join("certificate.pem"), certificate)?;
         write_private(&folder.join("key.pem"), &key)?;
         let more = format!(
-            "\n[delivery]\nidle_timeout = \"0s\"\nhost_ports = {{ \"{}\" = {} }}\n\n[dns]\nservers = [\"{dns}\"]\n",
+            "\n[delivery]\n# DATA, as the lecture tells it.\nchunking = false\nidle_timeout = \"0s\"\nhost_ports = {{ \"{}\" = {} }}\n\n[dns]\nservers = [\"{dns}\"]\n",
             other.0.host,
             other.1.port()
         );

@@ -103,5 +103,5 @@ async fn binary_contents_that_cannot_be_encoded_bounce() {
     let (to, report) = world.reports().pop().expect("a report");
     assert_eq!(to, ALICE);
     assert!(report.contains("Status: 5.6.1\r\n") && report.contains("BINARYMIME"), "{report}");
-    assert!(!report.contains('\0'));
+    assert!(report.contains("binary parts are encoded") && !report.contains('\0'));
 }
