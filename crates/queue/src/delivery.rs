@@ -18,8 +18,8 @@ use posta_smtp::{
     OfferedLimits, RecipientParameters,
     client::{Failure, Fault, Recipient, RecipientOutcome, Requests, Session, Stage, Transaction},
 };
-use posta_store::{QueueEntry, RecipientRequests, TlsRequest};
-use posta_wire::ContentFacts;
+use posta_store::{Deadline, QueueEntry, RecipientRequests, TlsRequest};
+use posta_wire::{ByMode, ContentFacts, DeliverBy, Priority};
 use std::{
     collections::{HashSet, VecDeque},
     io,
@@ -146,13 +146,28 @@ impl Job {
     pub(crate) fn transaction(&self, facts: ContentFacts, limits: &OfferedLimits) -> Transaction {
         let fitting = &self.pending[..self.fitting(limits)];
         let envelope = &self.entry.envelope;
-        let posta_store::Requests { returned, envelope_id, tls, .. } = envelope.requests.clone();
+        let posta_store::Requests { returned, envelope_id, tls, deadline, priority, .. } = envelope.requests.clone();
+        let now = self.shared.clock.timestamp();
+        // A moment may have passed since it was looked at: with R it is never told that none is left.
+        let left = |deadline: Deadline| match deadline.left(now) {
+            DeliverBy { seconds, terms } if terms.mode == ByMode::Return => {
+                DeliverBy { seconds: seconds.max(1), terms }
+            }
+            left => left,
+        };
         Transaction {
             reverse_path: envelope.reverse_path.clone(),
             recipients: fitting.iter().map(|pending| self.recipient(&pending.mailbox)).collect(),
             facts,
             smtputf8: envelope.smtputf8,
-            requests: Requests { returned, envelope_id, require_tls: tls == TlsRequest::Required },
+            requests: Requests {
+                returned,
+                envelope_id,
+                hold: None,
+                deliver_by: deadline.map(left),
+                priority: (priority != Priority::default()).then_some(priority),
+                require_tls: tls == TlsRequest::Required,
+            },
         }
     }
 

@@ -1,7 +1,8 @@
 //! Service extensions (RFC 5321 §2.2): what our EHLO reply offers, and what a peer's does.
 
 use crate::{Reply, server, xclient};
-use posta_wire::sasl::MechanismSet;
+use jiff::Timestamp;
+use posta_wire::{Hold, sasl::MechanismSet};
 use std::{borrow::Cow, fmt};
 
 /// The lines that follow the first in the reply to EHLO.
@@ -11,6 +12,7 @@ pub(crate) fn offered(
     settings: &server::Settings,
     secured: bool,
     mechanisms: MechanismSet,
+    future_release: Option<FutureRelease>,
 ) -> Vec<Cow<'static, str>> {
     let extensions = &settings.extensions;
     let mut lines: Vec<Cow<'static, str>> = Vec::with_capacity(12);
@@ -50,6 +52,12 @@ pub(crate) fn offered(
         };
         offer(true, format!("LIMITS{limits}").into());
     }
+    // RFC 4865 §4.2: a submission service only.
+    if let Some(most) = future_release {
+        offer(true, format!("FUTURERELEASE {most}").into());
+    }
+    offer(extensions.deliver_by, deliver_by(settings.limits.deliver_by_seconds_min));
+    offer(extensions.priority, "MT-PRIORITY".into());
     offer(extensions.etrn, "ETRN".into());
     offer(extensions.atrn, "ATRN".into());
     offer(extensions.turn, "TURN".into());
@@ -59,6 +67,45 @@ pub(crate) fn offered(
     offer(true, "ENHANCEDSTATUSCODES".into());
     offer(true, "HELP".into());
     lines
+}
+
+/// RFC 2852 §2.
+fn deliver_by(seconds_min: u32) -> Cow<'static, str> {
+    match seconds_min {
+        0 => "DELIVERBY".into(),
+        seconds => format!("DELIVERBY {seconds}").into(),
+    }
+}
+
+/// For how long a submission service holds a message: `FUTURERELEASE` (RFC 4865 §3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FutureRelease {
+    /// At most so many seconds.
+    pub seconds_max: u32,
+    /// At most until then.
+    pub until_max: Timestamp,
+}
+
+impl FutureRelease {
+    /// Whether that is not too long.
+    pub fn allows(&self, hold: Hold) -> bool {
+        match hold {
+            Hold::For(seconds) => seconds <= self.seconds_max,
+            Hold::Until(at) => at <= self.until_max,
+        }
+    }
+
+    fn parse<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<Self> {
+        let Ok(Hold::For(seconds_max)) = Hold::parse_for(words.next()?) else { return None };
+        let Ok(Hold::Until(until_max)) = Hold::parse_until(words.next()?) else { return None };
+        Some(FutureRelease { seconds_max, until_max })
+    }
+}
+
+impl fmt::Display for FutureRelease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:.0}", self.seconds_max, self.until_max)
+    }
 }
 
 /// What a peer offers.
@@ -84,6 +131,12 @@ pub struct PeerExtensions {
     pub require_tls: bool,
     /// DSN (RFC 3461).
     pub dsn: bool,
+    /// FUTURERELEASE (RFC 4865).
+    pub future_release: Option<FutureRelease>,
+    /// DELIVERBY (RFC 2852), with the shortest time that it takes with mode R.
+    pub deliver_by: Option<u32>,
+    /// MT-PRIORITY (RFC 6710).
+    pub priority: bool,
     /// LIMITS (RFC 9422).
     pub limits: OfferedLimits,
     /// ENHANCEDSTATUSCODES (RFC 2034).
@@ -126,6 +179,14 @@ impl PeerExtensions {
                 "CHUNKING" => extensions.chunking = true,
                 "BINARYMIME" => extensions.binary_mime = true,
                 "REQUIRETLS" => extensions.require_tls = true,
+                "FUTURERELEASE" => extensions.future_release = FutureRelease::parse(words),
+                "DELIVERBY" => {
+                    // RFC 2852 §2: options may follow after a comma; without a number there is no minimum.
+                    let minimum = words.next().and_then(|word| word.split(',').next()?.parse().ok());
+                    extensions.deliver_by = Some(minimum.unwrap_or(0));
+                }
+                // RFC 6710 §3: the name of a profile may follow.
+                "MT-PRIORITY" => extensions.priority = true,
                 "LIMITS" => extensions.limits = OfferedLimits::parse(words),
                 "DSN" => extensions.dsn = true,
                 "ENHANCEDSTATUSCODES" => extensions.enhanced_status_codes = true,

@@ -20,7 +20,7 @@ mod xclient;
 pub use command::{AuthCommand, Command, CommandError, Lookup, Verb};
 pub use delivery::Delivery;
 pub use enhanced::EnhancedStatus;
-pub use extension::{OfferedLimits, PeerExtensions, SizeOffer};
+pub use extension::{FutureRelease, OfferedLimits, PeerExtensions, SizeOffer};
 pub use parameters::{BadSubmitter, Body, MailParameters, RecipientParameters, Submitter};
 pub use quirks::SyntaxQuirks;
 pub use reply::{Reply, ReplyAssembler, ReplyError};

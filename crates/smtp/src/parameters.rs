@@ -1,7 +1,7 @@
 //! What may follow the path in MAIL and RCPT (RFC 5321 §4.1.1.11).
 
 use crate::limits::SUBMITTER_OCTETS_MAX;
-use posta_wire::{EnvelopeId, Notify, OriginalRecipient, ReturnedPart};
+use posta_wire::{BadTiming, DeliverBy, EnvelopeId, Hold, Notify, OriginalRecipient, Priority, ReturnedPart};
 use std::{fmt, str::FromStr};
 
 /// Parameters of MAIL (RFC 5321 §4.1.1.2).
@@ -21,6 +21,12 @@ pub struct MailParameters {
     pub submitter: Option<Submitter>,
     /// `REQUIRETLS` (RFC 8689 §4): the message goes on inside verified TLS, or not at all.
     pub require_tls: bool,
+    /// `HOLDFOR=` or `HOLDUNTIL=` (RFC 4865 §3).
+    pub hold: Option<Hold>,
+    /// `BY=` (RFC 2852 §4).
+    pub deliver_by: Option<DeliverBy>,
+    /// `MT-PRIORITY=` (RFC 6710 §5).
+    pub priority: Option<Priority>,
 }
 
 /// What the octets of a content are: `BODY=`.
@@ -110,6 +116,11 @@ impl MailParameters {
                 "RET" => once(&mut parameters.returned, value, parsed)?,
                 "ENVID" => once(&mut parameters.envelope_id, value, parsed)?,
                 "AUTH" => once(&mut parameters.submitter, value, parsed)?,
+                // RFC 4865 §4.2: one of the two, once.
+                "HOLDFOR" => once(&mut parameters.hold, value, hold(Hold::parse_for))?,
+                "HOLDUNTIL" => once(&mut parameters.hold, value, hold(Hold::parse_until))?,
+                "BY" => once(&mut parameters.deliver_by, value, parsed)?,
+                "MT-PRIORITY" => once(&mut parameters.priority, value, parsed)?,
                 _ => return Err(ParameterError::Unknown),
             }
         }
@@ -150,6 +161,10 @@ fn flag(slot: &mut bool, value: Option<&str>) -> Result<(), ParameterError> {
 
 fn parsed<T: FromStr>(text: &str) -> Result<T, ParameterError> {
     text.parse().map_err(|_| ParameterError::Malformed)
+}
+
+fn hold(read: fn(&str) -> Result<Hold, BadTiming>) -> impl FnOnce(&str) -> Result<Hold, ParameterError> {
+    move |text| read(text).map_err(|_| ParameterError::Malformed)
 }
 
 fn parse_body(text: &str) -> Result<Body, ParameterError> {
@@ -199,6 +214,15 @@ impl fmt::Display for MailParameters {
         }
         if let Some(submitter) = &self.submitter {
             write!(f, " AUTH={submitter}")?;
+        }
+        if let Some(hold) = self.hold {
+            write!(f, " {}", hold.parameter())?;
+        }
+        if let Some(by) = self.deliver_by {
+            write!(f, " BY={by}")?;
+        }
+        if let Some(priority) = self.priority {
+            write!(f, " MT-PRIORITY={priority}")?;
         }
         if self.require_tls {
             f.write_str(" REQUIRETLS")?;

@@ -232,6 +232,8 @@ pub const HEADER_SECTION_TOO_LARGE: Standard =
     Standard::new(554, (6, 0), "Message refused: its header section is too large");
 /// Too many `Received:` fields (RFC 5321 §6.3; X.4.6 routing loop detected).
 pub const LOOP_DETECTED: Standard = Standard::new(554, (4, 6), "Too many hops: the message is in a loop");
+/// `BY=…;R` with less time than there must be (RFC 2852 §2: 55z; X.5.4 invalid command arguments).
+pub const TIME_TOO_SHORT: Standard = Standard::new(555, (5, 4), "Too little time to deliver");
 /// An unknown MAIL or RCPT parameter (RFC 5321 §4.1.1.11).
 pub const UNKNOWN_PARAMETER: Standard =
     Standard::new(555, (5, 4), "Parameter not recognized or not implemented");

@@ -15,7 +15,7 @@
 //! `refused STAGE`, `aborted REASON`, `authenticated NAME`, `authentication failed WHY`, `ended REASON`, `closed`, `turned` (the roles), `wait SECONDS`, `hang up`, `shutdown`.
 
 use posta_smtp::{
-    EnhancedStatus, Reply, replies,
+    EnhancedStatus, FutureRelease, Reply, replies,
     server::{Answer, Authentication, BareLineEnd, Event, Question, Session, Settings},
 };
 use posta_wire::{
@@ -97,6 +97,8 @@ impl Scene {
                 other => panic!("no extension {other}"),
             },
             ["extension", name, "on"] => match *name {
+                "DELIVERBY" => settings.extensions.deliver_by = true,
+                "MT-PRIORITY" => settings.extensions.priority = true,
                 "ETRN" => settings.extensions.etrn = true,
                 "ATRN" => settings.extensions.atrn = true,
                 "TURN" => settings.extensions.turn = true,
@@ -111,6 +113,7 @@ impl Scene {
                     "text_line_octets" => limits.text_line_octets = number.into(),
                     "header_section_octets" => limits.header_section_octets = number.into(),
                     "recipients" => limits.recipients = number,
+                    "deliver_by_seconds_min" => limits.deliver_by_seconds_min = number,
                     "errors" => limits.errors = number,
                     "refusals" => limits.refusals = number,
                     "idle_commands" => limits.idle_commands = number,
@@ -120,6 +123,11 @@ impl Scene {
                 }
             }
             ["lmtp"] => settings.lmtp = true,
+            ["future-release", seconds, until] => {
+                let seconds_max = seconds.parse().expect("seconds");
+                let until_max = until.parse().expect("a time");
+                self.authentication.future_release = Some(FutureRelease { seconds_max, until_max });
+            }
             ["auth", "required"] => self.authentication.required = true,
             ["auth", "encrypted", names @ ..] => self.authentication.needs_encryption = mechanisms(names),
             ["auth", names @ ..] => self.authentication.offered = mechanisms(names),

@@ -8,6 +8,7 @@ use crate::{
     Body, Command, MailParameters, PeerExtensions, RecipientParameters, Reply, limits::PIPELINED_COMMANDS_MAX,
 };
 use posta_address::ReversePath;
+use posta_wire::{ByMode, DeliverBy};
 use std::{fmt::Write, time::Instant};
 
 /// A transaction on its way.
@@ -210,7 +211,10 @@ fn parameters_for(transaction: &Transaction, extensions: &PeerExtensions) -> Res
     }
     let recipient_needs_utf8 =
         transaction.recipients.iter().any(|recipient| recipient.path.to_ascii().is_none());
-    let Requests { returned, envelope_id, require_tls } = &transaction.requests;
+    let Requests { returned, envelope_id, hold, deliver_by, priority, require_tls } = &transaction.requests;
+    if let Some(lacking) = lacking_promise(&transaction.requests, extensions) {
+        return Err(Fault::ExtensionMissing(lacking));
+    }
     // RFC 8689 §4.2.1: what is to stay inside TLS goes to hosts that promise to keep it there; but for reports
     // the promise is only asked for (§5).
     if *require_tls && !extensions.require_tls && transaction.reverse_path != ReversePath::Null {
@@ -229,7 +233,22 @@ fn parameters_for(transaction: &Transaction, extensions: &PeerExtensions) -> Res
         // What RFC 4954 §5 lets a trusted host say of others we never say: nobody has asked us to.
         submitter: None,
         require_tls: *require_tls && extensions.require_tls,
+        hold: *hold,
+        deliver_by: deliver_by.filter(|_| extensions.deliver_by.is_some()),
+        priority: priority.filter(|_| extensions.priority),
     })
+}
+
+/// What the message asks of time that the host does not promise (RFC 4865 §4.1, RFC 2852 §4.1.4.1).
+fn lacking_promise(requests: &Requests, extensions: &PeerExtensions) -> Option<&'static str> {
+    let is_held = |hold| extensions.future_release.is_some_and(|most| most.allows(hold));
+    let is_returned = |by: &DeliverBy| by.terms.mode == ByMode::Return;
+    let is_kept =
+        |by: DeliverBy| extensions.deliver_by.is_some_and(|least| i64::from(least) <= by.seconds.into());
+    if requests.hold.is_some_and(|hold| !is_held(hold)) {
+        return Some("FUTURERELEASE");
+    }
+    requests.deliver_by.filter(is_returned).filter(|by| !is_kept(*by)).map(|_| "DELIVERBY")
 }
 
 impl Session {

@@ -4,7 +4,7 @@ use crate::{QueueName, RecipientParameters, Reply, Turning};
 use bytes::Bytes;
 use posta_address::{ForwardPath, ReversePath};
 use posta_wire::{
-    ContentFacts, EnvelopeId, ReturnedPart, TlsFacts, TlsFailure,
+    ContentFacts, DeliverBy, EnvelopeId, Hold, Priority, ReturnedPart, TlsFacts, TlsFailure,
     sasl::{self, MechanismSet},
 };
 use std::sync::Arc;
@@ -49,6 +49,14 @@ pub struct Requests {
     pub returned: Option<ReturnedPart>,
     /// ENVID, where DSN is offered (RFC 3461 §4.4).
     pub envelope_id: Option<EnvelopeId>,
+    /// HOLDFOR or HOLDUNTIL (RFC 4865): for submission; the message is not sent to hosts that hold none for so
+    /// long.
+    pub hold: Option<Hold>,
+    /// BY (RFC 2852), where DELIVERBY is offered; with R the message is not sent to other hosts, nor to those
+    /// that need more time.
+    pub deliver_by: Option<DeliverBy>,
+    /// MT-PRIORITY (RFC 6710), where that is offered.
+    pub priority: Option<Priority>,
     /// REQUIRETLS (RFC 8689): the message is not sent to hosts that do not offer it, inside TLS. Whether the
     /// host has proven who it is, is the driver's to see.
     pub require_tls: bool,

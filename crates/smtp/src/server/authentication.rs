@@ -8,7 +8,7 @@ use super::{
     session::{Asked, Session, State},
 };
 use crate::{
-    AuthCommand, Reply, Verb,
+    AuthCommand, FutureRelease, Reply, Verb,
     replies::{self, Standard},
 };
 use posta_wire::{
@@ -19,7 +19,7 @@ use posta_wire::{
     },
 };
 
-/// What AUTH is for a client.
+/// What AUTH is for a client, and what a submission service offers to whoever uses it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Authentication {
     /// What is offered; without any there is no AUTH.
@@ -28,6 +28,8 @@ pub struct Authentication {
     pub needs_encryption: MechanismSet,
     /// Nothing can be sent without it: this is a submission service (RFC 6409 §4.3).
     pub required: bool,
+    /// For how long a submission service holds messages (RFC 4865).
+    pub future_release: Option<FutureRelease>,
 }
 
 impl Session {

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{Body, Delivery, Reply, replies};
 use posta_address::{ForwardPath, ReversePath};
+use posta_wire::{ByMode, DeliverBy, Hold};
 
 /// The open transaction, as far as the session must know it; the rest is the driver's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,8 +35,29 @@ impl Session {
             && (extensions.dsn || parameters.returned.is_none() && parameters.envelope_id.is_none());
         // RFC 4954 §5: taken by whoever offers AUTH, from everybody.
         let offered = offered && (!self.mechanisms().is_empty() || parameters.submitter.is_none());
+        let future_release = self.authentication.future_release;
+        let offered = offered
+            && (future_release.is_some() || parameters.hold.is_none())
+            && (extensions.deliver_by || parameters.deliver_by.is_none())
+            && (extensions.priority || parameters.priority.is_none());
         if !offered {
             return self.refuse("mail", replies::UNKNOWN_PARAMETER.reply());
+        }
+        // RFC 4865 §4.2: no longer than is said in advance; §5.2.2: and not beyond the deadline.
+        let is_allowed = |hold| future_release.is_none_or(|most| most.allows(hold));
+        let is_too_long = match (parameters.hold, parameters.deliver_by) {
+            (Some(Hold::For(seconds)), Some(by)) => i64::from(seconds) > i64::from(by.seconds),
+            _ => false,
+        };
+        if parameters.hold.is_some_and(|hold| !is_allowed(hold)) || is_too_long {
+            return self.refuse("mail", replies::BAD_PARAMETER.reply());
+        }
+        // RFC 2852 §2: a time that is too short with R is refused for good.
+        let shortest = i64::from(self.settings.limits.deliver_by_seconds_min);
+        let is_too_short =
+            |by: DeliverBy| by.terms.mode == ByMode::Return && i64::from(by.seconds) < shortest;
+        if parameters.deliver_by.is_some_and(is_too_short) {
+            return self.refuse("mail", replies::TIME_TOO_SHORT.reply());
         }
         // RFC 6531 §3.5
         if !parameters.smtputf8 && !reverse_path.is_ascii() {

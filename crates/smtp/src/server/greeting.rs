@@ -44,7 +44,12 @@ impl Session {
         if extended {
             reply.lines.truncate(1);
             let mechanisms = self.mechanisms();
-            reply.lines.extend(extension::offered(&self.settings, self.secured, mechanisms));
+            reply.lines.extend(extension::offered(
+                &self.settings,
+                self.secured,
+                mechanisms,
+                self.authentication.future_release,
+            ));
         }
         self.say(&reply);
     }

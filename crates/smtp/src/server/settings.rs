@@ -63,6 +63,8 @@ pub struct Limits {
     pub header_section_octets: u64,
     /// Recipients of one message.
     pub recipients: u32,
+    /// Seconds that `BY=…;R` must leave at least; said in EHLO's DELIVERBY (RFC 2852). 0: any time is enough.
+    pub deliver_by_seconds_min: u32,
     /// Messages of one session, as whoever drives it enforces; said in EHLO's LIMITS (RFC 9422).
     pub messages: Option<u32>,
     /// Faulty commands in one session.
@@ -95,6 +97,7 @@ impl Default for Limits {
             text_line_octets: limits::TEXT_LINE_OCTETS_MAX,
             header_section_octets: limits::HEADER_SECTION_OCTETS_MAX,
             recipients: limits::RECIPIENTS_MAX,
+            deliver_by_seconds_min: 0,
             messages: None,
             errors: limits::ERRORS_MAX,
             refusals: limits::REFUSALS_MAX,
@@ -129,6 +132,10 @@ pub struct Extensions {
     pub require_tls: bool,
     /// DSN (RFC 3461).
     pub dsn: bool,
+    /// DELIVERBY (RFC 2852). Off by default: whoever drives the session has to keep deadlines.
+    pub deliver_by: bool,
+    /// MT-PRIORITY (RFC 6710). Off by default likewise.
+    pub priority: bool,
     /// LIMITS (RFC 9422).
     pub limits: bool,
     /// STARTTLS (RFC 3207): whoever drives the session has a certificate.
@@ -167,6 +174,8 @@ impl Default for Extensions {
             binary_mime: true,
             require_tls: true,
             dsn: true,
+            deliver_by: false,
+            priority: false,
             limits: true,
             starttls: false,
             etrn: false,
