@@ -195,6 +195,16 @@ pub enum Event {
         /// In plain words.
         action: String,
     },
+    /// Somebody seems to guess an account's password: so many logins failed within an hour, from wherever.
+    /// Told at 10, and each time that they have doubled.
+    Guessed {
+        /// The account's address, or a name that nobody has.
+        account: String,
+        /// How many.
+        failures: u32,
+        /// Where the last one came from.
+        peer: IpAddr,
+    },
     /// Events that came faster than they could be written, and are not in the journal.
     Lost {
         /// How many.
@@ -214,7 +224,9 @@ impl Event {
             | Event::Reported { id, .. }
             | Event::Fetched { id, .. } => Some(id),
             Event::Operator { id, .. } => id.as_deref(),
-            Event::Session { .. } | Event::Refused { .. } | Event::Lost { .. } => None,
+            Event::Session { .. } | Event::Refused { .. } | Event::Guessed { .. } | Event::Lost { .. } => {
+                None
+            }
         }
     }
 }

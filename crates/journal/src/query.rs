@@ -38,7 +38,7 @@ impl Query {
             Query::Address(wanted) => names_address(event, wanted),
             Query::Peer(wanted) => match event {
                 Event::Session { peer, .. } => peer.ip() == *wanted,
-                Event::Refused { peer, .. } => peer == wanted,
+                Event::Refused { peer, .. } | Event::Guessed { peer, .. } => peer == wanted,
                 Event::Accepted { peer, .. } => *peer == Some(*wanted),
                 _ => false,
             },
@@ -119,6 +119,7 @@ fn names_address(event: &Event, wanted: &Mailbox) -> bool {
         Event::Outcome { to, original, .. } => is(to) || original.as_ref().is_some_and(forward),
         Event::Reported { to, .. } => is(to),
         Event::Fetched { account, .. } => is(account),
+        Event::Guessed { account, .. } => Mailbox::parse(account).is_ok_and(|account| is(&account)),
         Event::Session { .. }
         | Event::Routed { .. }
         | Event::Secured { .. }

@@ -1,6 +1,6 @@
 //! Commands: read from a line, and printed as one (RFC 1939 §9, RFC 2449 §3 and §5).
 
-use crate::limits::COMMAND_OCTETS_MAX;
+use crate::limits::{AUTH_COMMAND_OCTETS_MAX, COMMAND_OCTETS_MAX};
 use posta_wire::Secret;
 use std::{fmt, num::NonZeroU32};
 use thiserror::Error;
@@ -123,7 +123,9 @@ pub enum CommandError {
 impl Command {
     /// Reads a line without its CRLF.
     pub fn parse(line: &[u8]) -> Result<Command, CommandError> {
-        if line.len() + 2 > COMMAND_OCTETS_MAX {
+        let is_auth = line.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"AUTH "));
+        let octets_max = if is_auth { AUTH_COMMAND_OCTETS_MAX } else { COMMAND_OCTETS_MAX };
+        if line.len() + 2 > octets_max {
             return Err(CommandError::TooLong);
         }
         // RFC 2449 §3 allows VCHAR only; passwords and names in UTF-8 are common enough to let through
@@ -325,6 +327,8 @@ mod tests {
         let longest = format!("PASS {}", "x".repeat(COMMAND_OCTETS_MAX - 7));
         assert!(Command::parse(longest.as_bytes()).is_ok());
         let too_long = longest.clone() + "x";
+        let too_long_auth = format!("AUTH PLAIN {}", "x".repeat(AUTH_COMMAND_OCTETS_MAX));
+        assert!(Command::parse(&too_long_auth.as_bytes()[..AUTH_COMMAND_OCTETS_MAX - 2]).is_ok());
         let table: &[(&[u8], CommandError)] = &[
             (b"", CommandError::Unknown),
             (b" ", CommandError::Unknown),
@@ -358,6 +362,7 @@ mod tests {
             (b"AUTH PLAIN a b", AUTH_NEEDED),
             (b"USER \xff", CommandError::NotText),
             (too_long.as_bytes(), CommandError::TooLong),
+            (too_long_auth.as_bytes(), CommandError::TooLong),
         ];
         for (line, expected) in table {
             assert_eq!(Command::parse(line).as_ref(), Err(expected), "{}", line.escape_ascii());

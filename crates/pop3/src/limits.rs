@@ -5,6 +5,10 @@ use std::time::Duration;
 /// Octets of a command line, CRLF included. A server with CAPA must take 255 (RFC 2449 §4).
 pub const COMMAND_OCTETS_MAX: usize = 255;
 
+/// Octets of an AUTH command, CRLF included. Quirk "long AUTH": RFC 5034 §4 has clients wait for an empty
+/// challenge where the initial response does not fit into a command; many send their token all the same.
+pub const AUTH_COMMAND_OCTETS_MAX: usize = posta_wire::sasl::limits::LINE_OCTETS_MAX + 2;
+
 /// Octets of the first line of a reply, CRLF included (RFC 1939 §3, RFC 2449 §4).
 pub const REPLY_LINE_OCTETS_MAX: usize = 512;
 

@@ -4,11 +4,12 @@
 
 use crate::{
     host::{Host, Policy},
-    limits::{APP_PASSWORD_USE_NOTED_EVERY, LOGIN_FAILURE_PAUSE, LOGIN_FAILURE_PAUSE_MAX},
+    limits::{APP_PASSWORD_USE_NOTED_EVERY, GUESS_PAUSE_MAX, LOGIN_FAILURE_PAUSE, LOGIN_FAILURE_PAUSE_MAX},
     passwords::verifier,
     tokens::TokenFault,
 };
 use posta_address::{LocalPart, Mailbox};
+use posta_journal::Event as Note;
 use posta_smtp::server::Authentication;
 use posta_store::{Account, AppPassword, AppPasswordScope, DirectoryChange, StoreError};
 use posta_wire::{
@@ -334,10 +335,19 @@ impl Host {
         Ok(found)
     }
 
-    /// Counts a failed login and holds the answer back: the longer, the more often the address failed.
-    pub(crate) async fn slow_down(&self, peer: IpAddr) {
-        let failures = self.peers.note_failure(peer.to_canonical(), self.clock.now());
-        tokio::time::sleep(pause_after(failures)).await;
+    /// Counts a failed login and holds the answer back: the longer, the more often the address failed, or
+    /// anybody with this name. Whoever has the right password never waits.
+    pub(crate) async fn slow_down(&self, peer: IpAddr, name: &str) {
+        let (peer, now) = (peer.to_canonical(), self.clock.now());
+        let failures = self.peers.note_failure(peer, now);
+        let account = self.find_account(name).await.ok().flatten();
+        let name = account.map_or_else(|| printable(name), |account| account.address.to_string());
+        let guessed = self.guesses.note(&name, now);
+        if guessed.tell {
+            self.journal.note(Note::Guessed { account: name, failures: guessed.failures, peer });
+        }
+        let pause = pause_after(failures, LOGIN_FAILURE_PAUSE_MAX);
+        tokio::time::sleep(pause.max(pause_after(guessed.failures, GUESS_PAUSE_MAX))).await;
     }
 
     /// Keeps when an application password was used, to the hour: not every login is worth a write.
@@ -366,8 +376,8 @@ impl Host {
 }
 
 /// Doubles with each failure.
-fn pause_after(failures: u32) -> Duration {
-    LOGIN_FAILURE_PAUSE.saturating_mul(1 << failures.saturating_sub(1).min(8)).min(LOGIN_FAILURE_PAUSE_MAX)
+fn pause_after(failures: u32, pause_max: Duration) -> Duration {
+    LOGIN_FAILURE_PAUSE.saturating_mul(1 << failures.saturating_sub(1).min(8)).min(pause_max)
 }
 
 /// The place of the application password that this is.
@@ -463,8 +473,10 @@ mod tests {
 
     #[test]
     fn pauses_grow_to_a_limit() {
-        let pauses: Vec<u64> = [1, 2, 3, 5, 100].map(|failures| pause_after(failures).as_secs()).into();
+        let pauses: Vec<u64> =
+            [1, 2, 3, 5, 100].map(|failures| pause_after(failures, LOGIN_FAILURE_PAUSE_MAX).as_secs()).into();
         assert_eq!(pauses, [1, 2, 4, 8, 8]);
+        assert_eq!(pause_after(100, GUESS_PAUSE_MAX), GUESS_PAUSE_MAX);
     }
 
     #[test]

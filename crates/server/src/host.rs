@@ -179,6 +179,8 @@ pub(crate) struct Host {
     pub(crate) allowances: Allowances,
     /// Who is there to be shown something at once.
     pub(crate) presence: Arc<Presence>,
+    /// Failed logins of accounts.
+    pub(crate) guesses: crate::guesses::Guesses,
     /// When accounts last fetched mail.
     pub(crate) logins: crate::logins::Logins,
     /// What clients without UTF8 get.

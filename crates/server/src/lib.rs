@@ -13,6 +13,7 @@ mod bounces;
 mod certificates;
 pub mod config;
 mod credentials;
+mod guesses;
 mod host;
 pub mod limits;
 mod logins;

@@ -128,3 +128,16 @@ pub const TOKENS_REMEMBERED_MAX: usize = 10_000;
 
 /// Seconds by which the clocks of an authorization server and ours may differ.
 pub const TOKEN_CLOCK_LEEWAY_SECS: i64 = 60;
+
+/// For how long failed logins of an account are counted together.
+pub const GUESSES_WINDOW: Duration = Duration::from_hours(1);
+
+/// From how many on the journal tells of them; then each time that they have doubled.
+pub const GUESSES_TOLD_FROM: u32 = 10;
+
+/// Names that failures are counted of.
+pub const GUESSED_NAMES_MAX: usize = 20_000;
+
+/// How long the answer to a failed login is held back at most because of the account; it doubles with each
+/// failure, wherever it comes from.
+pub const GUESS_PAUSE_MAX: Duration = Duration::from_secs(30);

@@ -253,7 +253,7 @@ impl<'a> Pop3Session<'a> {
     /// Every failure is slow, counted, and noted; what exactly was wrong the peer does not hear.
     async fn wrong(&self, user: &str, stage: &str, reason: &str) -> Answer {
         self.note_refused(stage, "-ERR [AUTH]", format!("{reason} ({})", printable(user)));
-        self.host.slow_down(self.peer.ip()).await;
+        Box::pin(self.host.slow_down(self.peer.ip(), user)).await;
         Answer::Login(Err(LoginFailure::Credentials))
     }
 

@@ -196,6 +196,7 @@ impl Server {
             binary_memory: crate::reception::binary::memory(),
             allowances: crate::allowances::Allowances::default(),
             presence: Arc::default(),
+            guesses: crate::guesses::Guesses::default(),
             logins: crate::logins::Logins::default(),
             surrogates: crate::surrogates::Surrogates::default(),
             decoys,

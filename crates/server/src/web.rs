@@ -162,7 +162,7 @@ impl WebHost {
             reply: "wrong name or password".into(),
             reason: format!("login as {} on a page: {reason}", printable(name)),
         });
-        self.host.slow_down(peer).await;
+        self.host.slow_down(peer, name).await;
     }
 
     async fn judge(

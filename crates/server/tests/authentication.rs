@@ -106,3 +106,33 @@ async fn wrong_passwords_and_unknown_names_look_alike() {
         assert!(!proven);
     }
 }
+
+/// Whoever guesses is slowed down and noted; whoever knows the password comes in at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn guesses_are_counted_for_the_account_and_lock_nobody_out() {
+    let running = fixture::start(fixture::config()).await;
+    let mut guessers = Vec::new();
+    for number in 0..10 {
+        let mut pop3 = Peer::connect(&running, Protocol::Pop3).await;
+        let name = if number % 2 == 0 { "carol" } else { "CAROL@north.example" };
+        assert!(pop3.say(&format!("USER {name}")).await.starts_with("+OK"));
+        // Nobody waits for the answer: it is held back ever longer.
+        pop3.0.get_mut().write_all(b"PASS wrong\r\n").await.expect("sent");
+        guessers.push(pop3);
+    }
+    let told = loop {
+        let guessed = running.journal().records().into_iter().find_map(|record| match record.event {
+            posta_journal::Event::Guessed { account, failures, .. } => Some((account, failures)),
+            _ => None,
+        });
+        match guessed {
+            Some(guessed) => break guessed,
+            None => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
+        }
+    };
+    assert_eq!(told, ("carol@north.example".to_owned(), 10));
+    let mut carol = Peer::connect(&running, Protocol::Pop3).await;
+    carol.say("USER carol").await;
+    let reply = carol.say(&format!("PASS {}", fixture::PASSWORD)).await;
+    assert!(reply.starts_with("+OK"), "{reply}");
+}

@@ -52,6 +52,10 @@ pub fn sentence(event: &Event) -> (Mood, String, Vec<String>) {
             (Mood::Good, format!("removed from the maildrop by {account}"), Vec::new())
         }
         Event::Operator { action, .. } => (Mood::Plain, format!("the operator: {action}"), Vec::new()),
+        Event::Guessed { account, failures, peer } => {
+            let text = format!("{failures} logins as {account} have failed within an hour");
+            (Mood::Bad, text, vec![format!("the last one from {peer}")])
+        }
         Event::Lost { events } => {
             let text =
                 format!("{events} events came faster than the journal could write them and are not in it");

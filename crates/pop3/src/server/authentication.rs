@@ -6,7 +6,7 @@ use super::{
     replies,
     session::{Session, State},
 };
-use crate::limits::COMMAND_OCTETS_MAX;
+use crate::limits::AUTH_COMMAND_OCTETS_MAX;
 use posta_wire::{
     Line, Secret,
     sasl::{
@@ -66,7 +66,7 @@ impl Session {
             }
             Step::Done(identity) => self.question = Some(Question::Open(identity)),
             Step::Failed(failure) => {
-                self.lines.set_limit(COMMAND_OCTETS_MAX);
+                self.lines.set_limit(AUTH_COMMAND_OCTETS_MAX);
                 match failure {
                     Failure::Cancelled | Failure::UnexpectedInitial => self.deny(Phrase::ExchangeAborted),
                     Failure::NotBase64 => self.deny(Phrase::NotBase64),
@@ -83,7 +83,7 @@ impl Session {
                 return self.unless_ended(State::Authorization { user: None });
             }
         }
-        self.lines.set_limit(COMMAND_OCTETS_MAX);
+        self.lines.set_limit(AUTH_COMMAND_OCTETS_MAX);
         State::LoggingIn { initial: None }
     }
 }

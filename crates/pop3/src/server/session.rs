@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     Capability, Command, CommandError, Language, MessageNumber, Reply, ResponseCode, Retention,
-    limits::{COMMAND_OCTETS_MAX, GATHER_OCTETS_MAX, IDLE_MIN},
+    limits::{AUTH_COMMAND_OCTETS_MAX, COMMAND_OCTETS_MAX, GATHER_OCTETS_MAX, IDLE_MIN},
 };
 use bytes::{Bytes, BytesMut};
 use posta_wire::{Conversation, Line, LineReader, Output, Secret, TlsFacts, TlsFailure, sasl};
@@ -147,7 +147,7 @@ impl Session {
             deadline: now + settings.idle.max(IDLE_MIN),
             settings,
             timestamp: timestamp.map(String::into_boxed_str),
-            lines: LineReader::new(COMMAND_OCTETS_MAX),
+            lines: LineReader::new(AUTH_COMMAND_OCTETS_MAX),
             state: State::Authorization { user: None },
             tls_due: false,
             secured: false,
@@ -258,6 +258,7 @@ impl Session {
     fn logged_in(&mut self, answer: Result<Vec<MessageEntry>, LoginFailure>) -> State {
         let failure = match answer {
             Ok(entries) => {
+                self.lines.set_limit(COMMAND_OCTETS_MAX);
                 let maildrop = Maildrop::new(entries);
                 self.maildrop_has(&maildrop);
                 return State::Transaction(maildrop);

@@ -160,7 +160,8 @@ impl<'a> SmtpSession<'a> {
         let name = printable(&self.login.name);
         self.note_refused("auth", None, &reply.reply(), &format!("{reason} ({name})"));
         if failure != Failure::Unavailable {
-            self.host.slow_down(self.facts.address).await;
+            let name = std::mem::take(&mut self.login.name);
+            Box::pin(self.host.slow_down(self.facts.address, &name)).await;
         }
     }
 

@@ -93,3 +93,47 @@ fn from_pem(text: &[u8]) -> Result<Vec<Key>, String> {
     key.map(|key| vec![Key { id: None, key }])
         .ok_or_else(|| "neither a JWK set nor a public key in PEM".into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+    use jsonwebtoken::{EncodingKey, Header, encode, jwk::Jwk};
+    use serde_json::json;
+
+    fn signed(algorithm: Algorithm, key: &EncodingKey, id: Option<&str>) -> Secret {
+        let header = Header { kid: id.map(str::to_owned), ..Header::new(algorithm) };
+        Secret::new(encode(&header, &json!({"email": "alice@north.example"}), key).expect("signed"))
+    }
+
+    fn signing(pair: &rcgen::KeyPair) -> EncodingKey {
+        EncodingKey::from_ec_pem(pair.serialize_pem().as_bytes()).expect("a key")
+    }
+
+    #[test]
+    fn only_a_known_key_signs() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("keys");
+        let (ours, theirs) = (rcgen::KeyPair::generate(), rcgen::KeyPair::generate());
+        let (ours, theirs) = (ours.expect("a key"), theirs.expect("a key"));
+        let mut jwk = Jwk::from_encoding_key(&signing(&ours), Algorithm::ES256).expect("a key");
+        jwk.common.key_id = Some("one".into());
+        for text in [ours.public_key_pem(), json!({"keys": [jwk]}).to_string()] {
+            std::fs::write(&file, &text).expect("written");
+            let keys = Keys::from_file(&file).expect("keys");
+            let good = |token: &Secret| keys.verify(token).is_ok();
+            assert!(good(&signed(Algorithm::ES256, &signing(&ours), None)));
+            assert!(good(&signed(Algorithm::ES256, &signing(&ours), Some("one"))));
+            assert!(!good(&signed(Algorithm::ES256, &signing(&theirs), None)));
+            // The public key taken for a shared secret.
+            let shared = EncodingKey::from_secret(text.as_bytes());
+            assert!(!good(&signed(Algorithm::HS256, &shared, None)));
+            let part = |text: &str| BASE64_URL_SAFE_NO_PAD.encode(text);
+            let none =
+                format!("{}.{}.", part(r#"{"alg":"none"}"#), part(r#"{"email":"alice@north.example"}"#));
+            assert!(!good(&Secret::new(none)) && !good(&Secret::new("a.b.c")) && !good(&Secret::new("x")));
+        }
+        std::fs::write(&file, "{}").expect("written");
+        assert!(Keys::from_file(&file).is_err());
+    }
+}
