@@ -89,6 +89,7 @@
 //!     reporting_mta: "north.example".parse()?,
 //!     received_from_mta: None,
 //!     arrival_date: None,
+//!     extensions: Vec::new(),
 //!     recipients: vec![RecipientReport::new("bob@south.example".parse()?, Action::Failed, "5.1.1".parse()?)],
 //! };
 //! let returned = Returned::Headers(b"Subject: Tea\r\n\r\n");

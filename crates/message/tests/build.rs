@@ -149,6 +149,7 @@ fn report(recipient: &str) -> DeliveryReport {
         reporting_mta: Domain::parse("mx.north.example").unwrap().into(),
         received_from_mta: None,
         arrival_date: Some(date()),
+        extensions: Vec::new(),
         recipients: vec![failed],
     }
 }

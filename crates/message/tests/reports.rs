@@ -45,6 +45,7 @@ fn delivery_reports() {
             reporting_mta: Domain::parse("mx.north.example").unwrap().into(),
             received_from_mta: None,
             arrival_date: Some(date()),
+            extensions: Vec::new(),
             recipients: vec![failed],
         };
         let Report::Delivery(status) = read(report.part("Sorry.\n", Returned::Headers(b"Subject: x\r\n")))

@@ -1,6 +1,7 @@
 //! One open connection: answers the client session's questions with message after message, as long
 //! as there are any for the destination.
 
+use crate::settlement::Offers;
 use crate::{
     conversion::{Conversion, Converted, Taken, convert},
     delivery::Job,
@@ -46,8 +47,8 @@ pub(crate) struct Connection {
     converted: Option<Converted>,
     /// What contents the host takes.
     takes: Taken,
-    /// Whether the host offers DSN.
-    has_dsn: bool,
+    /// What the host takes upon itself.
+    offers: Offers,
     /// What the host lets us do.
     limits: OfferedLimits,
     /// Transactions begun over this connection.
@@ -90,7 +91,7 @@ impl Connection {
             offset: 0,
             converted: None,
             takes: Taken::default(),
-            has_dsn: false,
+            offers: Offers::default(),
             limits: OfferedLimits::default(),
             transactions: 0,
             messages: 0,
@@ -183,7 +184,7 @@ impl Connection {
             }
         }
         self.transactions += 1;
-        Answer::Transaction(job.transaction(facts, &self.limits))
+        Answer::Transaction(job.transaction(facts, &self.limits, self.offers))
     }
 
     /// The host has proven, inside TLS, who it is.
@@ -270,7 +271,7 @@ impl Connection {
             return;
         }
         self.messages += 1;
-        let goes_on = job.conclude(outcomes, &self.peer, self.has_dsn, self.has_more_hosts).await;
+        let goes_on = job.conclude(outcomes, &self.peer, self.offers, self.has_more_hosts).await;
         if goes_on && self.has_room() {
             self.job = Some(job);
         } else if job.is_pending() {
@@ -323,7 +324,8 @@ impl Handler<Session> for Connection {
                 self.takes.eight_bit = offers("8BITMIME");
                 let chunking = self.active.client.chunking && offers("CHUNKING");
                 self.takes.binary = chunking && self.takes.eight_bit && offers("BINARYMIME");
-                self.has_dsn = offers("DSN");
+                let keeps_time = |line: &String| line.split(' ').next() == Some("DELIVERBY");
+                self.offers = Offers { dsn: offers("DSN"), deliver_by: extensions.iter().any(keeps_time) };
                 self.limits = OfferedLimits::find(&extensions);
                 self.note_security();
                 self.shared.answers(&self.destination);

@@ -8,7 +8,7 @@ use crate::{
     security::Plan,
     service::{Active, Shared},
     settings::{Destination, Settings},
-    settlement::{Again, Concluded},
+    settlement::{Again, Concluded, Offers},
 };
 use posta_address::{ForwardPath, Mailbox, ReversePath};
 use posta_dns::{DnsError, Route, RouteError, RouteFailure, fixed_route, route};
@@ -19,7 +19,7 @@ use posta_smtp::{
     client::{Failure, Fault, Recipient, RecipientOutcome, Requests, Session, Stage, Transaction},
 };
 use posta_store::{Deadline, QueueEntry, RecipientRequests, TlsRequest};
-use posta_wire::{ByMode, ContentFacts, DeliverBy, Priority};
+use posta_wire::{ByMode, ContentFacts, DeliverBy, Notify, Priority};
 use std::{
     collections::{HashSet, VecDeque},
     io,
@@ -52,7 +52,8 @@ impl Pending {
         let (obstacle, peer) = self.last.unwrap_or_else(|| {
             (Obstacle::Route(RouteError::NoUsableHost(self.mailbox.host().to_string())), None)
         });
-        Concluded { mailbox: self.mailbox, outcome: Outcome::Failed(obstacle), peer, peer_has_dsn: false }
+        let offers = Offers::default();
+        Concluded { mailbox: self.mailbox, outcome: Outcome::Failed(obstacle), peer, offers }
     }
 }
 
@@ -143,11 +144,19 @@ impl Job {
 
     /// What the client session is told of it; the facts are those of the content that will be sent. There
     /// are no more recipients than the host takes in one transaction.
-    pub(crate) fn transaction(&self, facts: ContentFacts, limits: &OfferedLimits) -> Transaction {
+    pub(crate) fn transaction(
+        &self,
+        facts: ContentFacts,
+        limits: &OfferedLimits,
+        offers: Offers,
+    ) -> Transaction {
         let fitting = &self.pending[..self.fitting(limits)];
         let envelope = &self.entry.envelope;
-        let posta_store::Requests { returned, envelope_id, tls, deadline, priority, .. } = envelope.requests.clone();
+        let posta_store::Requests { returned, envelope_id, tls, deadline, priority, .. } =
+            envelope.requests.clone();
         let now = self.shared.clock.timestamp();
+        // RFC 2852 §4.1.4.2: a host that keeps no deadlines is asked to tell of delays.
+        let asks_delay = deadline.is_some() && !offers.deliver_by;
         // A moment may have passed since it was looked at: with R it is never told that none is left.
         let left = |deadline: Deadline| match deadline.left(now) {
             DeliverBy { seconds, terms } if terms.mode == ByMode::Return => {
@@ -157,7 +166,7 @@ impl Job {
         };
         Transaction {
             reverse_path: envelope.reverse_path.clone(),
-            recipients: fitting.iter().map(|pending| self.recipient(&pending.mailbox)).collect(),
+            recipients: fitting.iter().map(|pending| self.recipient(&pending.mailbox, asks_delay)).collect(),
             facts,
             smtputf8: envelope.smtputf8,
             requests: Requests {
@@ -184,10 +193,14 @@ impl Job {
         fitting.map(fits).take_while(|fits| *fits).count()
     }
 
-    fn recipient(&self, mailbox: &Mailbox) -> Recipient {
+    fn recipient(&self, mailbox: &Mailbox, asks_delay: bool) -> Recipient {
         let known = self.entry.recipients.iter().find(|recipient| recipient.mailbox == *mailbox);
         let asked = known.map(|recipient| recipient.requests.clone()).unwrap_or_default();
-        let RecipientRequests { notify, original } = asked;
+        let RecipientRequests { mut notify, original } = asked;
+        if asks_delay && notify != Some(Notify::NEVER) {
+            let asked = notify.unwrap_or(Notify { success: false, failure: true, delay: true });
+            notify = Some(Notify { delay: true, ..asked });
+        }
         Recipient {
             path: ForwardPath::Mailbox(mailbox.clone()),
             parameters: RecipientParameters { notify, original },
@@ -201,7 +214,7 @@ impl Job {
         &mut self,
         outcomes: Vec<RecipientOutcome>,
         peer: &PeerName,
-        peer_has_dsn: bool,
+        offers: Offers,
         has_more_hosts: bool,
     ) -> bool {
         // The session gives an outcome for each that it was given; should it give none, all were lost.
@@ -214,7 +227,7 @@ impl Job {
             let failure = match outcomes.next().unwrap_or_else(|| Err(lost())) {
                 Ok(reply) => {
                     let (outcome, peer) = (Outcome::Relayed(reply), Some(peer.clone()));
-                    concluded.push(Concluded { mailbox: pending.mailbox, outcome, peer, peer_has_dsn });
+                    concluded.push(Concluded { mailbox: pending.mailbox, outcome, peer, offers });
                     continue;
                 }
                 Err(failure) => failure,
@@ -256,6 +269,26 @@ impl Job {
             let again = self.shared.settle(&self.entry, concluded).await;
             self.again.extend(again);
         }
+    }
+
+    /// The time that the sender gave it is over, and it is to come back (RFC 2852 §4.1.3).
+    pub(crate) fn is_over_time(&self) -> bool {
+        let deadline = self.entry.envelope.requests.deadline;
+        let returned = deadline.filter(|deadline| deadline.terms.mode == ByMode::Return);
+        returned.is_some_and(|deadline| self.shared.clock.timestamp() >= deadline.at)
+    }
+
+    /// Nothing more is tried; who is left has no more time.
+    pub(crate) async fn finish_late(mut self) {
+        let concluded = self.pending.drain(..).map(|pending| {
+            let known = self.entry.recipients.iter().find(|recipient| recipient.mailbox == pending.mailbox);
+            let last = known.and_then(|recipient| Some(recipient.last_attempt.as_ref()?.detail.clone()));
+            let outcome = Outcome::Failed(Obstacle::TimeExpired { returns: true, last });
+            Concluded { mailbox: pending.mailbox, outcome, peer: None, offers: Offers::default() }
+        });
+        let concluded = concluded.collect();
+        self.settle(concluded).await;
+        self.finish();
     }
 
     /// All recipients have their outcome.

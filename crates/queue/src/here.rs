@@ -7,7 +7,7 @@ use crate::{
     outcome::{Obstacle, Outcome},
     scheduler::Dispatch,
     service::Shared,
-    settlement::Concluded,
+    settlement::{Concluded, Offers},
 };
 use posta_smtp::EnhancedStatus;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ pub(crate) async fn deliver_here(shared: Arc<Shared>, dispatch: Dispatch) {
                 Ok(delivery) => Outcome::Delivered(delivery),
                 Err(refusal) => Outcome::Failed(Obstacle::Maildrop(refusal)),
             };
-            concluded.push(Concluded { mailbox, outcome, peer: None, peer_has_dsn: false });
+            concluded.push(Concluded { mailbox, outcome, peer: None, offers: Offers::default() });
         }
         job.conclude_here(concluded).await;
     }

@@ -68,6 +68,13 @@ pub enum Obstacle {
     },
     /// The message is not to leave TLS (RFC 8689), and there is none, or the host does not prove who it is.
     TlsRequired(String),
+    /// The time that its sender gave it is over (RFC 2852 §4.1.3).
+    TimeExpired {
+        /// It goes back (`R`); else it is tried further (`N`).
+        returns: bool,
+        /// What stood in the way last, if it was tried.
+        last: Option<String>,
+    },
     /// A maildrop here does not take it.
     Maildrop(MaildropRefusal),
     /// Our own store failed.
@@ -92,6 +99,7 @@ impl Obstacle {
         match self {
             Obstacle::Route(error) => error.is_transient(),
             Obstacle::Session(failure) => failure.is_transient(),
+            Obstacle::TimeExpired { returns, .. } => !returns,
             Obstacle::Maildrop(refusal) => refusal.status.class == 4,
             Obstacle::Unreachable { .. }
             | Obstacle::Suspended { .. }
@@ -122,6 +130,7 @@ impl Obstacle {
             Obstacle::Route(_)
             | Obstacle::Suspended { .. }
             | Obstacle::LostAfterFinalDot { .. }
+            | Obstacle::TimeExpired { .. }
             | Obstacle::Maildrop(_)
             | Obstacle::Store(_)
             | Obstacle::ReturnedByOperator => false,
@@ -175,6 +184,8 @@ impl Obstacle {
             Obstacle::LostAfterFinalDot { .. } => ours(4, 4, 2),
             // RFC 8689 §4.2.1: encryption needed.
             Obstacle::TlsRequired(_) => ours(5, 7, 10),
+            // RFC 2852 §4.1.3: delivery time expired.
+            Obstacle::TimeExpired { returns, .. } => ours(if *returns { 5 } else { 4 }, 4, 7),
             Obstacle::Maildrop(refusal) => refusal.status,
             Obstacle::Store(_) => ours(4, 3, 0),
             Obstacle::ReturnedByOperator => ours(5, 7, 0),
@@ -200,6 +211,10 @@ impl Obstacle {
             }
             Obstacle::TlsRequired(reason) => {
                 bounded(&format!("the message may not be sent without verified TLS: {reason}"))
+            }
+            Obstacle::TimeExpired { last, .. } => {
+                let words = "the time by which it was to arrive is over";
+                last.as_ref().map_or_else(|| words.to_owned(), |last| bounded(&format!("{words}: {last}")))
             }
             Obstacle::Maildrop(refusal) => bounded(&refusal.reason),
             Obstacle::Store(reason) => bounded(&format!("this host's own store failed: {reason}")),
@@ -240,6 +255,8 @@ fn session_status(failure: &Failure) -> EnhancedStatus {
         Fault::ExtensionMissing("BINARYMIME") => EnhancedStatus::new(5, 6, 1),
         // RFC 8689 §4.2.1.
         Fault::ExtensionMissing("REQUIRETLS") => EnhancedStatus::new(5, 7, 30),
+        // RFC 3463 §3.4: system not capable of selected features.
+        Fault::ExtensionMissing("DELIVERBY" | "FUTURERELEASE") => EnhancedStatus::new(5, 3, 3),
         Fault::ExtensionMissing(_) => EnhancedStatus::new(5, 6, 3),
         // RFC 1870 §6.1.
         Fault::TooLarge { .. } => EnhancedStatus::new(5, 3, 4),
@@ -286,6 +303,10 @@ fn session_words(failure: &Failure) -> String {
         }
         Fault::ExtensionMissing("REQUIRETLS") => {
             "the message may not leave TLS (REQUIRETLS), and the host does not promise that".to_owned()
+        }
+        Fault::ExtensionMissing("DELIVERBY") => {
+            "the message is to arrive in time or come back, and the host does not promise that (DELIVERBY)"
+                .to_owned()
         }
         Fault::ExtensionMissing(name) => format!("the host does not offer {name}"),
         Fault::TooLarge { limit_octets } => {

@@ -17,7 +17,7 @@ use posta_message::{
     },
 };
 use posta_smtp::{EnhancedStatus, Reply};
-use posta_wire::EnvelopeId;
+use posta_wire::{EnvelopeId, Hold};
 use std::{borrow::Cow, fmt::Write};
 
 /// Columns of the text for people.
@@ -143,6 +143,10 @@ pub struct Report<'a> {
     pub message_id: Option<&'a str>,
     /// The sender's name for the envelope: ENVID (RFC 3461 §4.4).
     pub envelope_id: Option<&'a EnvelopeId>,
+    /// When it was to have arrived (RFC 2852).
+    pub deliver_by: Option<Timestamp>,
+    /// How it was to be held (RFC 4865).
+    pub hold: Option<Hold>,
     /// When it was accepted.
     pub accepted_at: Timestamp,
     /// Until when it is tried.
@@ -193,8 +197,16 @@ impl Report<'_> {
             reporting_mta: Host::Domain(self.hostname.clone()),
             received_from_mta: None,
             arrival_date: Some(DateTime::utc(self.accepted_at)),
+            extensions: self.extensions(),
             recipients: self.statuses.iter().map(|status| self.recipient_report(status)).collect(),
         }
+    }
+
+    /// What was asked of time (RFC 2852 §5, RFC 4865 §5.1.2).
+    fn extensions(&self) -> Vec<(&'static str, HeaderText)> {
+        let hold = self.hold.map(|hold| ("Future-Release-Request", hold.to_string()));
+        let by = self.deliver_by.map(|at| ("Deliver-By-Date", DateTime::utc(at).to_string()));
+        hold.into_iter().chain(by).map(|(name, value)| (name, HeaderText::clean(&value))).collect()
     }
 
     fn recipient_report(&self, status: &DeliveryStatus) -> RecipientReport {

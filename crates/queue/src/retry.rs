@@ -3,7 +3,8 @@
 use crate::outcome::{Obstacle, Outcome};
 use jiff::{SignedDuration, Timestamp};
 use posta_smtp::Reply;
-use posta_store::LocalDelivery;
+use posta_store::{Deadline, LocalDelivery};
+use posta_wire::ByMode;
 use std::time::Duration;
 
 /// When to try again, when to tell the sender, when to give up.
@@ -70,6 +71,15 @@ pub struct History {
     pub delay_reported: bool,
     /// Whether it is a report itself (null reverse-path).
     pub is_report: bool,
+    /// When it is to have arrived (RFC 2852).
+    pub deadline: Option<Deadline>,
+}
+
+impl History {
+    /// When it goes back whatever stands in the way (RFC 2852 §4: mode R).
+    fn returns_at(&self) -> Option<Timestamp> {
+        self.deadline.filter(|deadline| deadline.terms.mode == ByMode::Return).map(|deadline| deadline.at)
+    }
 }
 
 /// What happens next.
@@ -106,15 +116,29 @@ pub fn decide(outcome: Outcome, history: &History, settings: &RetrySettings, now
         Outcome::Failed(obstacle) if !obstacle.is_transient() => {
             Decision::Bounce { obstacle, expired: false }
         }
+        // RFC 2852 §4.1.3: no further attempts.
+        Outcome::Failed(obstacle) if history.returns_at().is_some_and(|at| now >= at) => {
+            let obstacle = Obstacle::TimeExpired { returns: true, last: Some(obstacle.words()) };
+            Decision::Bounce { obstacle, expired: false }
+        }
         Outcome::Failed(obstacle) if now >= expires_at => Decision::Bounce { obstacle, expired: true },
-        Outcome::Failed(obstacle) => Decision::Again {
-            obstacle,
+        Outcome::Failed(obstacle) => {
+            let is_late = history.deadline.is_some_and(|deadline| now >= deadline.at);
+            // RFC 2852 §4.1.3: who set a deadline hears of the delay when it has passed.
+            let is_long = match history.deadline {
+                Some(_) => is_late,
+                None => settings.delay_warning.is_some_and(|after| now >= later(history.accepted_at, after)),
+            };
+            let tell_delay = !history.delay_reported && !history.is_report && is_long;
+            let obstacle = match is_late && tell_delay {
+                true => Obstacle::TimeExpired { returns: false, last: Some(obstacle.words()) },
+                false => obstacle,
+            };
             // The last attempt is made when the time is over, not before.
-            at: later(now, settings.pause(history.attempts)).min(expires_at),
-            tell_delay: !history.delay_reported
-                && !history.is_report
-                && settings.delay_warning.is_some_and(|after| now >= later(history.accepted_at, after)),
-        },
+            let next = later(now, settings.pause(history.attempts)).min(expires_at);
+            let deadline = history.deadline.map(|deadline| deadline.at).filter(|at| *at > now);
+            Decision::Again { obstacle, at: deadline.map_or(next, |at| next.min(at)), tell_delay }
+        }
     }
 }
 
@@ -214,16 +238,56 @@ mod tests {
             (Outcome::Failed(Obstacle::ReturnedByOperator), 1, 0, false, false, refused_for_good),
         ];
         for (outcome, attempts, minute, delay_reported, is_report, expected) in table {
-            let history = History { attempts, accepted_at: at(0), delay_reported, is_report };
+            let history = History { attempts, accepted_at: at(0), delay_reported, is_report, deadline: None };
             let decision = decide(outcome.clone(), &history, &RetrySettings::default(), at(minute));
             assert_eq!(next(&outcome, decision), expected, "{outcome:?} {history:?} minute {minute}");
+        }
+    }
+
+    /// mode, minutes until the deadline, minutes since acceptance, told? → decision (RFC 2852 §4.1.3)
+    #[test]
+    fn deadlines() {
+        let again = |minute, tell_delay| Next::Again(at(minute), tell_delay);
+        for (terms, deadline, minute, delay_reported, expected) in [
+            // The pause never reaches beyond the deadline.
+            ("R", 20, 0, false, again(1, false)),
+            ("R", 20, 19, false, again(20, false)),
+            ("R", 20, 20, false, Next::Bounce { expired: false }),
+            ("N", 20, 19, false, again(20, false)),
+            ("N", 20, 20, false, again(50, true)),
+            ("N", 20, 20, true, again(50, false)),
+            // Nobody is warned before.
+            ("N", 600, 300, false, again(330, false)),
+        ] {
+            let attempts = if minute == 0 { 1 } else { 4 };
+            let deadline = Some(Deadline { at: at(deadline), terms: terms.parse().unwrap() });
+            let history =
+                History { attempts, accepted_at: at(0), delay_reported, is_report: false, deadline };
+            let next = match decide(refused(450), &history, &RetrySettings::default(), at(minute)) {
+                Decision::Again { at, tell_delay, obstacle } => {
+                    assert_eq!(obstacle.status().to_string() == "4.4.7", tell_delay);
+                    Next::Again(at, tell_delay)
+                }
+                Decision::Bounce { obstacle, expired } => {
+                    assert_eq!(obstacle.status().to_string(), "5.4.7");
+                    Next::Bounce { expired }
+                }
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(next, expected, "{terms} {minute}");
         }
     }
 
     #[test]
     fn odd_settings_do_no_harm() {
         let settings = RetrySettings { pauses: vec![], delay_warning: None, ..RetrySettings::default() };
-        let history = History { attempts: 0, accepted_at: at(0), delay_reported: false, is_report: false };
+        let history = History {
+            attempts: 0,
+            accepted_at: at(0),
+            delay_reported: false,
+            is_report: false,
+            deadline: None,
+        };
         let decision = next(&refused(450), decide(refused(450), &history, &settings, at(600)));
         assert_eq!(decision, Next::Again(at(630), false));
         assert_eq!(later(Timestamp::MAX, minutes(1)), Timestamp::MAX);

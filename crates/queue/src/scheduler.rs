@@ -23,6 +23,8 @@ use crate::{
 use jiff::Timestamp;
 use posta_address::Mailbox;
 use posta_store::QueueId;
+use posta_wire::Priority;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 /// How much may go on at once.
@@ -66,12 +68,15 @@ pub struct Dispatch {
 
 type Place = usize;
 
+/// What is smaller goes first (RFC 6710 §5).
+type Rank = (Reverse<Priority>, u64);
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     /// In `timers` under this time.
     Waiting(Timestamp),
-    /// In the destination's `ready` under this number.
-    Ready(u64),
+    /// In the destination's `ready` under this rank.
+    Ready(Rank),
     /// Dispatched.
     InFlight { takes_slot: bool },
     /// Nothing to do: held, or nobody left to send to.
@@ -90,14 +95,15 @@ struct Group {
 #[derive(Debug)]
 struct Entry {
     held: bool,
+    priority: Priority,
     groups: Vec<Group>,
 }
 
 #[derive(Debug)]
 struct DestinationState {
     name: Destination,
-    /// Due groups by the order in which they became due.
-    ready: BTreeMap<u64, QueueId>,
+    /// Due groups by priority, then by the order in which they became due.
+    ready: BTreeMap<Rank, QueueId>,
     in_flight: usize,
     /// Groups of entries that point here.
     groups: usize,
@@ -194,13 +200,23 @@ impl Scheduler {
         held: bool,
         recipients: impl IntoIterator<Item = (Mailbox, Destination, Timestamp)>,
     ) {
-        self.entries.entry(id).or_insert_with(|| Entry { held, groups: Vec::new() }).held |= held;
+        self.entries
+            .entry(id)
+            .or_insert_with(|| Entry { held, priority: Priority::default(), groups: Vec::new() })
+            .held |= held;
         for (mailbox, destination, due) in recipients {
             if !self.has_recipient(id, &mailbox) {
                 self.add_recipient(id, mailbox, destination, due);
             }
         }
         self.settle_entry(id);
+    }
+
+    /// What becomes due of an entry from now on goes before what is less urgent (RFC 6710 §5).
+    pub fn prefer(&mut self, id: QueueId, priority: Priority) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.priority = priority;
+        }
     }
 
     fn has_recipient(&self, id: QueueId, mailbox: &Mailbox) -> bool {
@@ -328,16 +344,16 @@ impl Scheduler {
             self.timers.pop_first();
             let number = self.sequence;
             self.sequence += 1;
-            let group = self
-                .entries
-                .get_mut(&id)
-                .and_then(|entry| entry.groups.iter_mut().find(|group| group.place == place));
+            let entry = self.entries.get_mut(&id);
+            let priority = entry.as_ref().map(|entry| entry.priority).unwrap_or_default();
+            let group = entry.and_then(|entry| entry.groups.iter_mut().find(|group| group.place == place));
             let (Some(group), Some(destination)) = (group, &mut self.destinations[place]) else {
                 debug_assert!(false, "a timer without its group");
                 continue;
             };
-            group.state = State::Ready(number);
-            destination.ready.insert(number, id);
+            let rank = (Reverse(priority), number);
+            group.state = State::Ready(rank);
+            destination.ready.insert(rank, id);
             self.take_turn(place);
         }
     }

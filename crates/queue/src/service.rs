@@ -11,7 +11,7 @@ use crate::{
     scheduler::{Dispatch, Scheduler, Suspension},
     security::TlsMemory,
     settings::{Destination, Settings},
-    settlement::{Again, Concluded, Settlement, write_changes},
+    settlement::{Again, Concluded, Offers, Settlement, write_changes},
 };
 use jiff::Timestamp;
 use posta_address::Mailbox;
@@ -160,6 +160,7 @@ impl State {
             self.releases.insert(entry.id, release);
         }
         self.scheduler.insert(entry.id, entry.held, recipients);
+        self.scheduler.prefer(entry.id, entry.envelope.requests.priority);
     }
 
     /// Gives a dispatch to an open connection that waits; without one it comes back.
@@ -292,10 +293,11 @@ impl Shared {
             },
         };
         let job = Job::new(self.clone(), dispatch, entry);
-        if job.is_pending() {
+        if job.is_pending() && !job.is_over_time() {
             return Some(job);
         }
-        job.finish();
+        // Rare: boxed, so that the worker stays small.
+        Box::pin(job.finish_late()).await;
         None
     }
 
@@ -518,7 +520,7 @@ impl Queue {
         let (entry, removed) = self.take_out(id, Intent::Return).await?;
         let concluded = removed.into_iter().map(|mailbox| {
             let outcome = Outcome::Failed(Obstacle::ReturnedByOperator);
-            Concluded { mailbox, outcome, peer: None, peer_has_dsn: false }
+            Concluded { mailbox, outcome, peer: None, offers: Offers::default() }
         });
         self.note_operator(id, "returned to its sender");
         let again = self.shared.settle(&entry, concluded.collect()).await;

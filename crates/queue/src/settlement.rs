@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use posta_address::{ForwardPath, Mailbox, ReversePath};
 use posta_journal::{Event, Fate};
 use posta_store::{Attempt, QueueChange, QueueEntry, QueueId, QueueRecipient, Store, StoreError, TlsRequest};
-use posta_wire::ReturnedPart;
+use posta_wire::{Notify, ReturnedPart};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -26,13 +26,22 @@ const STORE_PAUSE: Duration = Duration::from_secs(5);
 /// Changes of one attempt; they stay together.
 pub(crate) type Changes = Vec<(QueueId, QueueChange)>;
 
+/// What a host takes upon itself with a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Offers {
+    /// It sends reports where they are asked for (RFC 3461 §5.2.2).
+    pub(crate) dsn: bool,
+    /// It keeps deadlines (RFC 2852).
+    pub(crate) deliver_by: bool,
+}
+
 /// What came of one recipient.
 pub(crate) struct Concluded {
     pub(crate) mailbox: Mailbox,
     pub(crate) outcome: Outcome,
     pub(crate) peer: Option<PeerName>,
-    /// Whether that host sends reports itself where they are asked for (RFC 3461 §5.2.2).
-    pub(crate) peer_has_dsn: bool,
+    /// What that host does itself.
+    pub(crate) offers: Offers,
 }
 
 /// Recipients that stay in the queue, with the time they are due again.
@@ -118,7 +127,7 @@ impl Shared {
         let settings = self.settings();
         let intent = self.intent(entry.id);
         let mut sorted = Sorted::default();
-        for Concluded { mailbox, outcome, peer, peer_has_dsn } in concluded {
+        for Concluded { mailbox, outcome, peer, offers } in concluded {
             // One that has left the queue meanwhile needs nothing more.
             let known = entry.recipients.iter().find(|recipient| recipient.mailbox == mailbox);
             let Some(recipient) = known else { continue };
@@ -127,12 +136,15 @@ impl Shared {
                 accepted_at: entry.tried_since(),
                 delay_reported: recipient.delay_reported,
                 is_report: entry.envelope.reverse_path == ReversePath::Null,
+                deadline: entry.envelope.requests.deadline,
             };
             match (decide(outcome, &history, &settings.settings.retry, now), intent) {
                 (Decision::Done(reply), _) => {
                     self.note(entry, recipient, Fate::Relayed, peer.as_ref(), reply_words(&reply), None);
                     let change = QueueChange::Settled { mailbox, fate: Fate::Relayed };
-                    if recipient.requests.wants_success() && !peer_has_dsn && !history.is_report {
+                    let is_told = recipient.requests.wants_success() && !offers.dsn
+                        || is_traced(entry, recipient, offers, now);
+                    if is_told && !history.is_report {
                         sorted.succeeded.push((status(recipient, peer, News::Relayed(reply)), change));
                         continue;
                     }
@@ -360,6 +372,8 @@ impl Shared {
             is_double_bounce,
             queue_id: entry.id.to_string(),
             message_id: entry.envelope.message_id.as_deref(),
+            deliver_by: entry.envelope.requests.deadline.map(|deadline| deadline.at),
+            hold: entry.envelope.requests.release.and_then(|release| release.asked),
             accepted_at: entry.accepted_at,
             expires_at: settings.retry.expires_at(entry.tried_since(), is_report),
             statuses,
@@ -430,6 +444,13 @@ impl Shared {
     async fn headers_of(&self, entry: &QueueEntry) -> Result<Bytes, StoreError> {
         self.store.read(&entry.content, 0, RETURNED_HEADERS_OCTETS_MAX).await
     }
+}
+
+/// Whether the sender is told that another host has it, because of the deadline (RFC 2852 §4.1.4, §4.1.4.2).
+fn is_traced(entry: &QueueEntry, recipient: &QueueRecipient, offers: Offers, now: Timestamp) -> bool {
+    let Some(deadline) = entry.envelope.requests.deadline else { return false };
+    let is_lost = !offers.deliver_by && now < deadline.at;
+    (deadline.terms.trace || is_lost) && recipient.requests.notify != Some(Notify::NEVER)
 }
 
 /// Reports about what is not to leave TLS are not to leave it either.

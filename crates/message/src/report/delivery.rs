@@ -19,6 +19,8 @@ pub struct DeliveryReport {
     pub received_from_mta: Option<MtaName>,
     /// When it came.
     pub arrival_date: Option<DateTime>,
+    /// Fields about the message that other RFCs add, by name (RFC 3464 §2.4).
+    pub extensions: Vec<(&'static str, HeaderText)>,
     /// One entry per recipient reported about; at least one.
     pub recipients: Vec<RecipientReport>,
 }
@@ -245,6 +247,9 @@ impl DeliveryReport {
         }
         if let Some(date) = &self.arrival_date {
             fields.add("Arrival-Date", &date.to_string());
+        }
+        for (name, value) in &self.extensions {
+            fields.add(name, value.as_str());
         }
         for recipient in &self.recipients {
             fields.text.push_str("\r\n");

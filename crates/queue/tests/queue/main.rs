@@ -1,6 +1,7 @@
 //! The queue's tests: the scheduler as a value, deliveries and the service in a small world.
 
 mod chunking;
+mod deadline;
 mod delivery;
 mod notification;
 mod release;

@@ -68,6 +68,8 @@ pub(crate) async fn report(
         queue_id: id.to_string(),
         message_id: transaction.message_id.found().as_deref(),
         envelope_id: transaction.parameters.envelope_id.as_ref(),
+        deliver_by: transaction.timing.deadline.map(|deadline| deadline.at),
+        hold: transaction.timing.release.and_then(|release| release.asked),
         accepted_at,
         expires_at: accepted_at,
         statuses,
