@@ -1,11 +1,13 @@
 //! Real servers in folders of their own on loopback ports: ours and strangers', for tests and measurements.
 
 mod dovecot;
+mod exim;
 mod posta;
 mod postfix;
 pub mod process;
 
 pub use dovecot::{Dovecot, Storage};
+pub use exim::{Exim, EximSetup};
 pub use posta::{Posta, PostaSetup};
 pub use postfix::{Postfix, PostfixSetup};
 

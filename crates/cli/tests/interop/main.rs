@@ -7,6 +7,7 @@ mod auth;
 mod clients;
 mod corpus;
 mod crash;
+mod exim;
 mod lab;
 mod large;
 mod postfix;
