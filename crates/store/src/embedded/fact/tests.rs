@@ -83,7 +83,7 @@ fn kept(number: u64, received_at: Timestamp) -> Kept {
     Kept { id: QueueId(number), size_octets: 7, pieces: Vec::new(), places, queue: None }
 }
 
-fn fact() -> impl Strategy<Value = Fact> {
+fn accepted() -> impl Strategy<Value = Fact> {
     let delivery = (any::<u64>(), prop::collection::vec(any::<u8>(), 0..40)).prop_map(|(account, prefix)| {
         let mut delivery = LocalDelivery::to_inbox(AccountId(account), prefix.into());
         if account.is_multiple_of(3) {
@@ -105,7 +105,7 @@ fn fact() -> impl Strategy<Value = Fact> {
         offset,
         octets,
     });
-    let accepted = (
+    (
         (any::<u64>(), any::<u64>(), prop::option::of(mailbox()), any::<bool>(), time(), any::<u32>()),
         prop::collection::vec(delivery, 0..3),
         prop::collection::vec(remote, 0..3),
@@ -139,9 +139,12 @@ fn fact() -> impl Strategy<Value = Fact> {
                 let acceptance = Acceptance { envelope, accepted_at, deliveries, remote, discarded, changes };
                 Fact::Accepted(Box::new(Accepted { id: QueueId(id), size_octets, pieces, acceptance }))
             },
-        );
+        )
+}
+
+fn fact() -> impl Strategy<Value = Fact> {
     prop_oneof![
-        accepted,
+        accepted(),
         any::<u64>().prop_map(|id| Fact::Chunk { id: QueueId(id) }),
         (any::<u64>(), any::<u64>(), time()).prop_map(|(id, account, received_at)| Fact::Placed {
             id: QueueId(id),
