@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! # RFC 5321 §3.3: title           the first line
-//! setting KEY = VALUE              of [smtp] or [pop3] (or auth.KEY, submission.KEY, relay.KEY of those); before the first line of the dialogue
+//! setting KEY = VALUE              of [smtp] or [pop3] (or auth.KEY, submission.KEY, relay.KEY, proxy.KEY, turn.KEY of those); before the first line of the dialogue
 //! relay NETWORK                    a relay network
 //! hello                            greeting and EHLO, looked at no further
 //! C: text                          sent with CR LF; \r \n \xNN \\ are escapes
@@ -115,15 +115,15 @@ fn split<'a>(lines: &[(usize, &'a str)]) -> Played<(Vec<&'a str>, Script<'a>)> {
     Ok((settings.into_iter().map(|(_, line)| line).collect(), script))
 }
 
-/// Sections of which a dialogue sets one thing at most.
-const OTHER_SECTIONS: [&str; 1] = ["relay"];
+/// Other sections of which a dialogue may set something.
+const OTHER_SECTIONS: [&str; 3] = ["relay", "proxy", "turn"];
 
 fn configure(protocol: Protocol, settings: &[&str]) -> Played<Config> {
     let mut config = fixture::config();
     let mut section = String::new();
     let mut auth = String::new();
     let mut submission = String::new();
-    let mut others = String::new();
+    let mut others: std::collections::BTreeMap<&str, String> = std::collections::BTreeMap::new();
     for line in settings {
         if let Some(network) = line.strip_prefix("relay ") {
             config.relay.networks.push(network.parse()?);
@@ -131,9 +131,9 @@ fn configure(protocol: Protocol, settings: &[&str]) -> Played<Config> {
             submission += &format!("{setting}\n");
         } else if let Some(setting) = OTHER_SECTIONS.iter().find_map(|name| {
             let rest = line.strip_prefix("setting ")?.strip_prefix(name)?;
-            rest.starts_with('.').then(|| format!("[{name}]\n{}\n", &rest[1..]))
+            rest.starts_with('.').then(|| (name, format!("{}\n", &rest[1..])))
         }) {
-            others += &setting;
+            *others.entry(setting.0).or_default() += &setting.1;
         } else if let Some(setting) = line.strip_prefix("setting auth.") {
             auth += &format!("{setting}\n");
         } else if let Some(setting) = line.strip_prefix("setting ") {
@@ -141,6 +141,7 @@ fn configure(protocol: Protocol, settings: &[&str]) -> Played<Config> {
         }
     }
     let table = if protocol == Protocol::Pop3 { "pop3" } else { "smtp" };
+    let others: String = others.iter().map(|(name, settings)| format!("[{name}]\n{settings}")).collect();
     // Read by the real reader, so that a wrong setting is noticed.
     let text = format!(
         "hostname = \"x\"\ndata_dir = \"x\"\n[{table}]\n{section}[auth]\n{auth}[submission]\n{submission}{others}"
@@ -152,6 +153,10 @@ fn configure(protocol: Protocol, settings: &[&str]) -> Played<Config> {
     config.auth = read.auth;
     config.submission = read.submission;
     config.relay.domains = read.relay.domains;
+    (config.proxy, config.turn) = (read.proxy, read.turn);
+    if !config.proxy.networks.is_empty() {
+        config.listeners.iter_mut().for_each(|listener| listener.proxy = true);
+    }
     if !section.contains("vrfy") {
         config.smtp.vrfy = vrfy;
     }
@@ -302,15 +307,11 @@ impl Player {
                 let tally = self.store.tally().await.map_err(|error| error.to_string())?;
                 expect(rest, &tally.discarded.to_string())
             }
-            "logs-in" => self.log_in(rest).await,
-            "leaves" => self.audience.leave(rest).await,
-            "shown" => self.audience.check(rest).await,
-            "says" => self.audience.check_words(rest),
             "queue:" => {
                 let entries = self.store.queue().await.map_err(|error| error.to_string())?;
                 expect(rest, &entries.len().to_string())
             }
-            _ => Err("no such step".into()),
+            _ => self.attend(verb, rest).await,
         }
     }
 }
@@ -395,6 +396,16 @@ impl Player {
 
 /// Those who are there.
 impl Player {
+    async fn attend(&mut self, verb: &str, rest: &str) -> Played {
+        match verb {
+            "logs-in" => self.log_in(rest).await,
+            "leaves" => self.audience.leave(rest).await,
+            "shown" => self.audience.check(rest).await,
+            "says" => self.audience.check_words(rest),
+            _ => Err("no such step".into()),
+        }
+    }
+
     async fn log_in(&mut self, address: &str) -> Played {
         let account = self.store.account(&fixture::mailbox(address)).await;
         let account = account.map_err(|error| error.to_string())?.ok_or("nobody of that name")?;
