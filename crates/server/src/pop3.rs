@@ -18,10 +18,12 @@ use posta_pop3::{
 };
 use posta_runtime::{Admission, Handler, Refusal, Service, drive};
 use posta_smtp::server::Authentication;
-use posta_store::{Account, AccountId, MaildropMessage, MaildropSnapshot, QueueId, StoreError};
+use posta_store::{
+    Account, AccountId, FolderId, MailboxSelection, MaildropMessage, MaildropSnapshot, QueueId, StoreError,
+};
 use posta_wire::{
     Secret, TlsFacts,
-    sasl::{Mechanism, prepare, server::Failure},
+    sasl::{self, Mechanism, prepare, server::Failure},
 };
 use std::{collections::HashSet, net::SocketAddr, sync::Arc};
 use tokio::net::TcpStream;
@@ -97,6 +99,8 @@ struct Pop3Session<'a> {
     /// Boxed: a session that is not logged in has none.
     maildrop: Option<Box<Maildrop>>,
     login: Box<Login>,
+    /// The folder that the login name names, if it names one.
+    folder: Option<Box<str>>,
     /// The client reads UTF-8 in header sections (RFC 6856 §2.1).
     utf8: bool,
     retrieved: u32,
@@ -123,6 +127,7 @@ impl<'a> Pop3Session<'a> {
             peer,
             tls: None,
             login: Box::default(),
+            folder: None,
             utf8: false,
             maildrop: None,
             retrieved: 0,
@@ -156,14 +161,36 @@ impl<'a> Pop3Session<'a> {
 
     async fn login(&mut self, user: &str, password: &Secret) -> Answer {
         // RFC 6856 §2.2: prepared as in SASL.
-        let Ok(name) = prepare::name(user) else {
+        let Ok(mut name) = prepare::name(user) else {
             return self.wrong(user, "pass", "no name can be like that").await;
         };
+        if let Err(error) = self.choose_folder(&mut name).await {
+            return self.cannot_look(user, &error);
+        }
         match self.host.check_password(&name, password, Wanted::Pop3).await {
             Ok(account) => self.open(user, "pass", Some(account)).await,
             Err(Failed::Wrong(reason)) => self.wrong(user, "pass", reason).await,
             Err(Failed::Unavailable(reason)) => self.cannot_look(user, &reason),
         }
+    }
+
+    /// Which folder the client wants, if its name says so; the name is then the user's alone.
+    async fn choose_folder(&mut self, name: &mut String) -> Result<(), StoreError> {
+        self.folder = Box::pin(self.host.take_folder_name(name)).await?;
+        Ok(())
+    }
+
+    async fn credentials(&mut self, mut question: Box<sasl::server::Question>) -> Answer {
+        match self.host.take_folder_names(&mut question).await {
+            Ok(folder) => self.folder = folder,
+            Err(error) => {
+                self.login.reason = Some(format!("store: {error}"));
+                return Answer::Credentials(sasl::server::Answer::Unavailable);
+            }
+        }
+        let channel = Channel { peer: self.peer.ip(), tls: self.tls.as_deref() };
+        let answer = self.host.credentials(Wanted::Pop3, channel, &mut self.login, *question);
+        Answer::Credentials(answer.await)
     }
 
     fn channel(&self) -> Channel<'_> {
@@ -195,9 +222,12 @@ impl<'a> Pop3Session<'a> {
     }
 
     async fn apop(&mut self, user: &str, timestamp: &str, digest: &[u8; 16]) -> Answer {
-        let Ok(name) = prepare::name(user) else {
+        let Ok(mut name) = prepare::name(user) else {
             return self.wrong(user, "apop", "no name can be like that").await;
         };
+        if let Err(error) = self.choose_folder(&mut name).await {
+            return self.cannot_look(user, &error);
+        }
         let account = match self.host.find_account(&name).await {
             Ok(account) => account,
             Err(error) => return self.cannot_look(user, &error),
@@ -215,12 +245,18 @@ impl<'a> Pop3Session<'a> {
         let Some(account) = account.filter(|account| account.enabled) else {
             return self.wrong(user, stage, "account disabled").await;
         };
+        let folder = match self.host.folder_named(account.id, self.folder.as_deref()).await {
+            Ok(Some(folder)) => folder,
+            // Part of the name is wrong.
+            Ok(None) => return self.wrong(user, stage, "no such folder").await,
+            Err(error) => return self.cannot_look(user, &error),
+        };
         let delay = self.policy.config.pop3.login_delay.0;
         if let Err(wait) = self.host.logins.admit(account.id, delay, self.host.clock.now()) {
             self.note_refused(stage, "-ERR [LOGIN-DELAY]", format!("too soon ({})", account.address));
             return Answer::Login(Err(LoginFailure::TooSoon { wait_secs: wait.as_secs().max(1) }));
         }
-        match Box::pin(self.look_into(account)).await {
+        match Box::pin(self.look_into(account, folder)).await {
             Ok(entries) => Answer::Login(Ok(entries)),
             Err(error @ StoreError::Damaged(_)) => {
                 self.note_refused("pass", "-ERR [SYS/PERM]", format!("{error} ({})", printable(user)));
@@ -230,8 +266,12 @@ impl<'a> Pop3Session<'a> {
         }
     }
 
-    async fn look_into(&mut self, account: Account) -> Result<Vec<MessageEntry>, StoreError> {
-        let snapshot = self.host.store.maildrop(account.id).await?;
+    async fn look_into(
+        &mut self,
+        account: Account,
+        folder: FolderId,
+    ) -> Result<Vec<MessageEntry>, StoreError> {
+        let snapshot = self.host.store.mailbox(account.id, MailboxSelection::Folder(folder)).await?;
         let mut entries = Vec::with_capacity(snapshot.messages.len());
         let mut surrogates = HashSet::new();
         for (index, message) in snapshot.messages.iter().enumerate() {
@@ -375,11 +415,7 @@ impl Handler<Session> for Pop3Session<'_> {
             Question::Apop { user, timestamp, digest } => self.apop(&user, &timestamp, &digest).await,
             Question::Mechanisms => Answer::Mechanisms(self.authentication().await.offered),
             Question::Authenticate(mechanism) => self.authenticate(mechanism).await,
-            Question::Credentials(question) => {
-                let channel = Channel { peer: self.peer.ip(), tls: self.tls.as_deref() };
-                let answer = self.host.credentials(Wanted::Pop3, channel, &mut self.login, *question);
-                Answer::Credentials(answer.await)
-            }
+            Question::Credentials(question) => Box::pin(self.credentials(question)).await,
             Question::Open(_) => {
                 let account = self.login.take_account().map(|account| *account);
                 let name = std::mem::take(&mut self.login.name);

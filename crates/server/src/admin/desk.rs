@@ -106,7 +106,9 @@ impl Desk {
             Request::AccountList { domain } => self.list_accounts(domain.as_ref()).await,
             Request::AccountShow { address } => {
                 let account = self.account(&address).await?;
-                Ok(Response::Accounts(vec![self.account_info(account).await?]))
+                let folders = self.folder_infos(account.id).await?;
+                let info = self.account_info(account).await?;
+                Ok(Response::Accounts(vec![AccountInfo { folders, ..info }]))
             }
             Request::AliasPut(info) => self.put_alias(info).await,
             Request::AliasRemove { address } => self.remove_alias(&address).await,
@@ -129,10 +131,12 @@ impl Desk {
             Request::Audit => Ok(Response::Tally(self.store.tally().await?)),
             Request::Explain { subject, limit } => self.explain(&subject, limit).await,
             Request::Taken => Err(invalid("nothing was shown")),
-            Request::Status | Request::Reload | Request::Stop | Request::Watch { .. } => Err(Refused(
-                ErrorKind::NeedsServer,
-                "no server runs on this data folder; start one with `posta serve`".into(),
-            )),
+            Request::Status | Request::Reload | Request::Stop | Request::Fetch(_) | Request::Watch { .. } => {
+                Err(Refused(
+                    ErrorKind::NeedsServer,
+                    "no server runs on this data folder; start one with `posta serve`".into(),
+                ))
+            }
         }
     }
 
@@ -312,6 +316,7 @@ impl Desk {
             hold_seconds: account.hold_seconds,
             messages: usage.messages,
             octets: usage.octets,
+            folders: Vec::new(),
         })
     }
 

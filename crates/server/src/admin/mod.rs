@@ -4,6 +4,8 @@
 mod app_passwords;
 mod client;
 mod desk;
+mod fetching;
+mod folders;
 mod protocol;
 mod socket;
 mod taking_back;
@@ -11,9 +13,11 @@ mod watch;
 
 pub use client::{AdminError, ask, offline, perform};
 pub use desk::{Desk, Maintenance};
+pub(crate) use fetching::perform as perform_fetch;
 pub use protocol::{
-    AccountChange, AccountInfo, AliasInfo, AppPasswordInfo, CheckInfo, DomainInfo, ErrorKind, NewAccount,
-    QueueAction, QueueInfo, QueueRecipientInfo, Request, Response, Scope, SecretText, StatusInfo, UsageInfo,
+    AccountChange, AccountInfo, AliasInfo, AppPasswordInfo, CheckInfo, DomainInfo, ErrorKind, FetchInfo,
+    FetchKind, FolderInfo, NewAccount, QueueAction, QueueInfo, QueueRecipientInfo, Request, Response, Scope,
+    SecretText, StatusInfo, UsageInfo,
 };
 pub(crate) use socket::AdminSocket;
 pub use socket::{Control, SOCKET_NAME};

@@ -24,6 +24,34 @@ impl<'de> Deserialize<'de> for SecretText {
     }
 }
 
+/// What another host is asked for, and as whom.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FetchInfo {
+    /// `host:port`.
+    pub host: String,
+    /// How.
+    pub kind: FetchKind,
+    /// Which mail; for ETRN one, as the command has it.
+    pub domains: Vec<String>,
+    /// The name to log in with.
+    pub user: Option<String>,
+    /// And the password.
+    pub password: Option<SecretText>,
+}
+
+/// How another host is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FetchKind {
+    /// ETRN (RFC 1985): it sends the mail over a connection of its own.
+    Etrn,
+    /// ATRN (RFC 2645): over the same connection.
+    Atrn,
+    /// TURN (RFC 821 §3.8): likewise, all that there is.
+    Turn,
+}
+
 /// A request of the operator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "kebab-case", deny_unknown_fields)]
@@ -165,6 +193,9 @@ pub enum Request {
     /// Stops the server gracefully: [`Response::Done`]; needs a running server.
     Stop,
 
+    /// Asks another host for the mail that it keeps for us: [`Response::Done`]; needs a running server.
+    Fetch(FetchInfo),
+
     /// Makes the connection a live session: [`Response::Watching`], then a [`Response::Notice`] for each
     /// message; needs a running server.
     Watch {
@@ -295,6 +326,22 @@ pub struct AccountInfo {
     /// Messages in the maildrop.
     pub messages: u64,
     /// Octets in the maildrop.
+    pub octets: u64,
+    /// Its folders; only where one account is asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub folders: Vec<FolderInfo>,
+}
+
+/// A folder of an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FolderInfo {
+    /// Its name, levels divided by `/`.
+    pub name: String,
+    /// Messages in it.
+    pub messages: u64,
+    /// Of those, what was not read.
+    pub unseen: u64,
+    /// Octets in it.
     pub octets: u64,
 }
 

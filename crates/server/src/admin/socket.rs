@@ -2,7 +2,7 @@
 
 use super::{
     desk::Desk,
-    protocol::{ErrorKind, Request, Response, StatusInfo},
+    protocol::{ErrorKind, FetchInfo, Request, Response, StatusInfo},
     watch,
 };
 use crate::{
@@ -33,6 +33,8 @@ pub trait Control: Send + Sync + 'static {
     fn status(&self) -> StatusInfo;
     /// Reads the configuration again; in plain words what came of it.
     async fn reload(&self) -> Result<String, String>;
+    /// Asks another host for the mail that it keeps for us; in plain words what came of it.
+    async fn fetch(&self, info: FetchInfo) -> Result<String, String>;
     /// Begins to stop.
     fn stop(&self);
     /// Where those enter who watch for messages.
@@ -143,6 +145,10 @@ async fn carry_out(request: Request, desk: &Desk, control: &dyn Control) -> Resp
             control.stop();
             Response::Done("stopping".into())
         }
+        Request::Fetch(info) => match control.fetch(info).await {
+            Ok(done) => Response::Done(done),
+            Err(error) => Response::error(ErrorKind::Invalid, error),
+        },
         request => desk.execute(request).await,
     }
 }
