@@ -100,6 +100,7 @@ pub fn describe_smtp(failure: &smtp::Failure) -> String {
     let stage = match failure.stage {
         Stage::Greeting => "when we connected",
         Stage::Hello => "to our greeting",
+        Stage::Request => "to what was asked",
         Stage::StartTls => "to STARTTLS",
         Stage::Authentication => "to the login",
         Stage::Mail => "to the sender",

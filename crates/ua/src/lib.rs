@@ -9,6 +9,7 @@ pub mod desk;
 mod desk_fields;
 mod dialogue;
 mod endpoint;
+pub mod engine;
 mod error;
 mod folder;
 pub mod limits;

@@ -163,131 +163,24 @@ fn check_value(input: &str, attribute: &str, value: &str, remote: bool) {
     }
 }
 
+/// One on each line of `attacks.txt`, from OWASP's list, html5sec.org, and the findings against DOMPurify and Bleach;
+/// `\\t`, `\\\\` and `\\u{…}` as in Rust.
+fn attacks() -> Vec<String> {
+    let read = |line: &str| {
+        let mut text = line.replace("\\t", "\t").replace("\\\\", "\\");
+        for (escape, character) in [("\\u{0}", "\0"), ("\\u{c}", "\u{c}"), ("\\u{feff}", "\u{feff}")] {
+            text = text.replace(escape, character);
+        }
+        text
+    };
+    include_str!("attacks.txt").lines().map(read).collect()
+}
+
 #[test]
 fn published_attacks_come_to_nothing() {
-    let attacks = [
-        // Scripts, plain and disguised (OWASP's and html5sec's lists).
-        "<script>alert(1)</script>",
-        "<ScRiPt >alert(1)</sCrIpT >",
-        "<<SCRIPT>alert(1);//<</SCRIPT>",
-        "<script/xss src=//x.example></script>",
-        "<SCRIPT SRC=http://x.example/x.js?< B >",
-        "<script\\x20type=\"text/javascript\">alert(1)</script>",
-        "<img src=x onerror=alert(1)>",
-        "<img src=\"x` `<script>alert(1)</script>\"` `>",
-        "<img \"\"\"><script>alert(1)</script>\">",
-        "<body onload=alert(1)>",
-        "<div onmouseover='alert(1)'>x</div>",
-        "<div/onclick=alert(1)>x",
-        "<p onfocus=alert(1) tabindex=1 autofocus>x",
-        "<details open ontoggle=alert(1)>",
-        "<marquee onstart=alert(1)>",
-        "<video><source onerror=\"alert(1)\">",
-        "<audio src=x onerror=alert(1)>",
-        // Addresses that run.
-        "<a href=javascript:alert(1)>x</a>",
-        "<a href=\"jAvAsCrIpT:alert(1)\">x</a>",
-        "<a href=\"java\tscript:alert(1)\">x</a>",
-        "<a href=\"&#14; javascript:alert(1)\">x</a>",
-        "<a href=\"&#x6A&#x61&#x76&#x61&#x73&#x63&#x72&#x69&#x70&#x74&#x3A;alert(1)\">x</a>",
-        "<a href='vbscript:msgbox(1)'>x</a>",
-        "<a href=data:text/html;base64,PHNjcmlwdD4=>x</a>",
-        "<a href=\"data:image/svg+xml,<svg onload=alert(1)>\">x</a>",
-        "<a href=\"//x.example\">x</a>",
-        "<a href=\"file:///etc/passwd\">x</a>",
-        "<a href=\"blob:x\">x</a>",
-        "<a href=\"about:blank\">x</a>",
-        "<img src=\"javascript:alert(1)\">",
-        "<img src='data:image/svg+xml;base64,PHN2Zz4='>",
-        "<img src='data:text/html,x'>",
-        "<img src=/relative.png>",
-        "<img src='data:image/png;base64,\"onerror=alert(1)//'>",
-        "<img srcset='https://x.example/a 1x'>",
-        "<img lowsrc=https://x.example/a dynsrc=y>",
-        "<a href=x ping=https://x.example/>x</a>",
-        "<a href=https://x.example download=x>x</a>",
-        // What loads, frames, submits or refreshes.
-        "<iframe src=javascript:alert(1)>",
-        "<iframe srcdoc='<script>alert(1)</script>'>",
-        "<object data=x><embed src=y>",
-        "<applet code=x>",
-        "<meta http-equiv=refresh content='0;url=https://x.example'>",
-        "<base href=https://x.example/>",
-        "<link rel=stylesheet href=https://x.example/a.css>",
-        "<form action=https://x.example><input name=p><button formaction=javascript:alert(1)>go</button></form>",
-        "<isindex action=javascript:alert(1)>",
-        "<input type=image src=https://x.example onerror=alert(1)>",
-        "<keygen autofocus onfocus=alert(1)>",
-        "<textarea autofocus onfocus=alert(1)>",
-        "<table background=https://x.example/a><td background=javascript:alert(1)>x",
-        "<body background=https://x.example/a>",
-        "<frameset onload=alert(1)><frame src=x>",
-        "<portal src=https://x.example>",
-        "<dialog open onclose=alert(1)>",
-        // Style.
-        "<style>@import 'https://x.example/a.css'; body{background:url(x)}</style>",
-        "<div style='background:url(https://x.example)'>x",
-        "<div style=\"width:expression(alert(1))\">x",
-        "<div style='behavior:url(x)'>x",
-        "<div style=\"background:u\\72l(https://x.example)\">x",
-        "<div style='position:fixed;inset:0;z-index:99999'>x",
-        "<div style=\"color:red;}*{display:none\">x",
-        "<div style=\"font-family:'x;background:url(y)'\">x",
-        "<font style='a:b;-moz-binding:url(x)'>x",
-        "<x style='x:&#92;65xpression(alert(1))'>x",
-        // Clobbering.
-        "<img id=cookie name=body>",
-        "<form id=document><input id=body></form>",
-        "<a id=defaultView name=x href=cid:a>x</a>",
-        "<div class='toast modal'>x",
-        // SVG and MathML.
-        "<svg onload=alert(1)>",
-        "<svg><script>alert(1)</script></svg>",
-        "<svg><a xlink:href=javascript:alert(1)><text>x",
-        "<svg><animate onbegin=alert(1)>",
-        "<svg><use href='data:image/svg+xml,x'>",
-        "<math><maction actiontype=statusline xlink:href=javascript:alert(1)>x",
-        "<svg><foreignObject><iframe src=x>",
-        "<svg><style><img src=x onerror=alert(1)></style>",
-        // Mutations: what means another thing when parsed again (Heiderich 2013, DOMPurify's and Bleach's findings).
-        "<svg></p><style><a title=\"</style><img src onerror=alert(1)>\">",
-        "<math><mtext><table><mglyph><style><!--</style><img title=\"--&gt;&lt;img src=1 onerror=alert(1)&gt;\">",
-        "<form><math><mtext></form><form><mglyph><style></math><img src onerror=alert(1)>",
-        "<noscript><p title=\"</noscript><img src=x onerror=alert(1)>\">",
-        "<noscript><style></noscript><img src=x onerror=alert(1)>",
-        "<math><annotation-xml encoding=\"text/html\"><style><img title=\"</style><img src onerror=alert(1)>\"></style>",
-        "<svg><desc><noscript>&lt;/noscript>&lt;/desc>&lt;s>&lt;/s>&lt;style>&lt;a title=\"&lt;/style>&lt;img src onerror=alert(1)>\">",
-        "<listing>&lt;img src=1 onerror=alert(1)&gt;</listing>",
-        "<xmp><p title=\"</xmp><img src=x onerror=alert(1)>\">",
-        "<plaintext><img src=x onerror=alert(1)>",
-        "<noembed><img title=\"</noembed><img src=x onerror=alert(1)>\"></noembed>",
-        "<title><a title=\"</title><img src=x onerror=alert(1)>\">",
-        "<textarea><a title=\"</textarea><img src=x onerror=alert(1)>\">",
-        "<template><img src=x onerror=alert(1)></template>",
-        "<select><style></select><img src=x onerror=alert(1)></style>",
-        "<!--><img src=x onerror=alert(1)>-->",
-        "<!--[if gte IE 4]><script>alert(1)</script><![endif]-->",
-        "<![CDATA[<img src=x onerror=alert(1)>]]>",
-        "<?xml version=1?><img src=x onerror=alert(1)>",
-        "<!doctype html [<!ENTITY x '<img src=x onerror=alert(1)>'>]>&x;",
-        "<a title='&quot;&gt;&lt;img src=x onerror=alert(1)&gt;' href='https://x.example/\"><script>'>x</a>",
-        "<img alt='\"><script>alert(1)</script>' src=https://x.example/a>",
-        "<p title='</p><script>'>x",
-        "<img src=\"https://x.example/\u{0}\" alt=`>`>",
-        "<a href='https://x.example/&quot;onclick=alert(1)//'>x</a>",
-        "<font color='\" onclick=alert(1)'>x",
-        "<td colspan='\"onclick=x'>x",
-        "<table><tr><td><a href=\"https://x.example\"><table><tr><td></a><img src=x onerror=alert(1)>",
-        "<b><i><p></b></i><script>alert(1)</script>",
-        "<img\u{c}src=x\u{c}onerror=alert(1)>",
-        "<img/src=x/onerror=alert(1)//",
-        "<a href=https://x.example style=color:red;x:url(y) style=z>x",
-        "\u{feff}<script>",
-        "<iframe><!--</iframe><img src=x onerror=alert(1)>-->",
-        "<a<script>alert(1)//</a>",
-        "<details class=quoted><summary onclick=alert(1)>x</summary></details>",
-    ];
-    for attack in attacks {
+    let attacks = attacks();
+    assert!(attacks.len() > 100, "the list is there");
+    for attack in &attacks {
         let view = clean(attack);
         check(attack, &view, false);
         // What came out means the same when it is read again: nothing was hidden in it.

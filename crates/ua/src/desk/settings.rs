@@ -4,6 +4,7 @@ use super::{FetchKey, FolderKey, Person};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// Habits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -180,7 +181,7 @@ pub struct Vacation {
 }
 
 /// A mail account elsewhere, fetched by POP3 into a folder here.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FetchAccount {
     /// None for a new one.
     #[serde(default)]
@@ -207,6 +208,19 @@ pub struct FetchAccount {
     /// Set by the engine.
     #[serde(default)]
     pub last: Option<FetchOutcome>,
+}
+
+/// Without the password: secrets never print.
+impl fmt::Debug for FetchAccount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FetchAccount")
+            .field("key", &self.key)
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("user", &self.user)
+            .field("folder", &self.folder)
+            .finish_non_exhaustive()
+    }
 }
 
 /// TLS of an account elsewhere.

@@ -134,7 +134,7 @@ pub fn sanitise(html: &str, policy: &ImagePolicy) -> Option<HtmlView> {
         return None;
     }
     // Parsers have fallen over hostile input before; the text form is then what is shown.
-    let clean = std::panic::catch_unwind(|| cleaner().clean(html).to_string()).ok()?;
+    let clean = std::panic::catch_unwind(|| cleaner(filter).clean(html).to_string()).ok()?;
     Some(html_finish::finish(&clean, policy))
 }
 
@@ -143,16 +143,15 @@ pub fn sanitise_own(html: &str) -> Option<String> {
     if html.len() > HTML_OCTETS_MAX || !is_sane(html) {
         return None;
     }
-    std::panic::catch_unwind(|| {
-        let mut cleaner = cleaner();
-        cleaner.attribute_filter(|element, attribute, value| match (element, attribute) {
-            ("img", "src") if value.starts_with("cid:") => Some(Cow::Borrowed(value)),
-            ("img", "src") => None,
-            _ => filter(element, attribute, value),
-        });
-        cleaner.clean(html).to_string()
-    })
-    .ok()
+    std::panic::catch_unwind(|| cleaner(filter_own).clean(html).to_string()).ok()
+}
+
+/// As [`filter`], without remote pictures.
+fn filter_own<'v>(element: &str, attribute: &str, value: &'v str) -> Option<Cow<'v, str>> {
+    match (element, attribute) {
+        ("img", "src") if !value.starts_with("cid:") => None,
+        _ => filter(element, attribute, value),
+    }
 }
 
 /// A rough measure before anything is parsed, so that nobody can make us work for minutes.
@@ -194,7 +193,9 @@ fn is_void(name: &[u8]) -> bool {
     )
 }
 
-fn cleaner() -> Builder<'static> {
+type Filter = for<'v> fn(&str, &str, &'v str) -> Option<Cow<'v, str>>;
+
+fn cleaner(filter: Filter) -> Builder<'static> {
     let set = |list: &[&'static str]| list.iter().copied().collect::<HashSet<_>>();
     let mut builder = Builder::empty();
     builder

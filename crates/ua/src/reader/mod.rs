@@ -18,7 +18,7 @@ mod view;
 
 pub use bounce::report_view;
 pub use invitation::invitation;
-pub use parts::{attachments, part_content};
+pub use parts::{attachments, content_ids, part_content};
 pub use people::{people, person};
 pub use quotation::{own_words, snippet, text_blocks};
 pub use subject::{base_subject, is_reply_subject};

@@ -89,8 +89,8 @@ fn walk<'m>(entity: Entity<'m>, path: String, places: &mut Vec<(String, Entity<'
     }
 }
 
-/// The path of the part with this Content-ID.
-pub(super) fn path_of_content_id(message: &Message<'_>) -> Vec<(String, String)> {
+/// Content-IDs of pictures, with their paths.
+pub fn content_ids(message: &Message<'_>) -> Vec<(String, String)> {
     let mut places = Vec::new();
     walk(message.root(), String::new(), &mut places);
     let images = places.into_iter().filter(|(_, entity)| entity.media_type().starts_with("image/"));

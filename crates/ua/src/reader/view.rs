@@ -207,7 +207,7 @@ pub fn reading(octets: &[u8], remote_images: bool, part_base: &str) -> Reading {
 fn html_view(message: &Message<'_>, source: &str, remote: bool, part_base: &str) -> Option<HtmlView> {
     let mut policy = ImagePolicy { remote, ..ImagePolicy::default() };
     if !part_base.is_empty() {
-        let parts = parts::path_of_content_id(message);
+        let parts = parts::content_ids(message);
         policy.inside = parts.into_iter().map(|(id, path)| (id, format!("{part_base}{path}"))).collect();
     }
     html::sanitise(source, &policy)
