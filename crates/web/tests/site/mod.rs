@@ -40,7 +40,7 @@ pub(crate) async fn start(desks: impl FnOnce(&posta_server::web::WebHost) -> Arc
     config.listeners = vec![Listener { protocol: Protocol::Http, address: (Ipv4Addr::LOCALHOST, 0).into(), proxy: false }];
     config.domains = vec!["north.example".parse().expect("a domain")];
     config.dns.servers = vec![(Ipv4Addr::LOCALHOST, 9).into()];
-    config.limits.failures_per_address = 6;
+    config.limits.failures_per_address = 4;
     let store = Arc::new(MemoryStore::new(Arc::new(jiff::Timestamp::now)));
     for name in ["alice", "bob"] {
         settle(&*store, name).await;
