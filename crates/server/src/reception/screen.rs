@@ -143,8 +143,9 @@ pub(crate) async fn announce(
     }
 }
 
-/// Whether there is anybody to be told.
+/// Whether there is anybody to be told now. What waits for its time in the queue has not come yet.
 pub(crate) fn concerns_anybody(host: &Host, transaction: &Transaction) -> bool {
     let mut accounts = transaction.targets.iter().filter_map(|(_, target)| account(target));
-    !host.presence.is_empty() && accounts.any(|account| host.presence.is_there(account))
+    let has_come = transaction.timing.release.is_none();
+    has_come && !host.presence.is_empty() && accounts.any(|account| host.presence.is_there(account))
 }

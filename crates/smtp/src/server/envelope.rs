@@ -37,7 +37,7 @@ impl Session {
         let offered = offered && (!self.mechanisms().is_empty() || parameters.submitter.is_none());
         let future_release = self.authentication.future_release;
         let offered = offered
-            && (future_release.is_some() || parameters.hold.is_none())
+            && (future_release.is_some() && delivery == Delivery::Mail || parameters.hold.is_none())
             && (extensions.deliver_by || parameters.deliver_by.is_none())
             && (extensions.priority || parameters.priority.is_none());
         if !offered {

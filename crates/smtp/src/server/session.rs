@@ -334,7 +334,7 @@ impl Session {
         if begins.is_some_and(|delivery| delivery != Delivery::Mail) && !self.offers_send() {
             return self.refuse(stage, replies::NOT_IMPLEMENTED.reply());
         }
-        // SEND, SOML and SAML stand where MAIL does (RFC 821 §4.1.3).
+        // SEND, SOML and SAML stand where MAIL does (RFC 821 §4.1.1).
         let verb = if begins.is_some() { Some(Verb::Mail) } else { verb };
         let missing = self.foreign_hello(verb).or_else(|| self.switched_off(verb));
         if let Some(standard) = missing.or_else(|| self.out_of_order(verb)) {
