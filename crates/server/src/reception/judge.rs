@@ -358,6 +358,11 @@ mod tests {
             ),
             (RecipientFacts { relay_network: network, ..facts(here(&[false])) }, "ok, hosted domain"),
             (
+                RecipientFacts { relay_network: network, accepts_no_mail: true, ..facts(elsewhere()) },
+                "556 5.1.10 null-mx",
+            ),
+            (RecipientFacts { accepts_no_mail: true, ..facts(elsewhere()) }, "550 5.7.1 relay"),
+            (
                 RecipientFacts { account: Some(mailbox("alice@north.example")), ..facts(elsewhere()) },
                 "ok, authenticated as alice@north.example",
             ),
