@@ -144,7 +144,11 @@ impl AccountCommand {
             }
             AccountCommand::Show { address, form } => {
                 let accounts = accounts(operator, Request::AccountShow { address }).await?;
-                if form.json { output::say_json(&accounts.first()) } else { print(&accounts) }
+                if form.json {
+                    return output::say_json(&accounts.first());
+                }
+                print(&accounts)?;
+                accounts.first().map_or(Ok(()), print_folders)
             }
             AccountCommand::Remove { address, yes } => {
                 crate::confirm(yes, &format!("Remove {address} and all mail in its maildrop?"))?;
@@ -179,6 +183,16 @@ impl AccountCommand {
             }
         }
     }
+}
+
+fn print_folders(account: &AccountInfo) -> anyhow::Result<()> {
+    let rows = account.folders.iter().map(|folder| {
+        let (messages, unseen) = (folder.messages.to_string(), folder.unseen.to_string());
+        vec![folder.name.clone(), messages, unseen, output::octets(folder.octets)]
+    });
+    output::say("")?;
+    output::say_table(&["folder", "messages", "unread", "size"], rows.collect(), "no folder")?;
+    Ok(())
 }
 
 async fn change(operator: &Operator, address: Mailbox, change: AccountChange) -> anyhow::Result<()> {

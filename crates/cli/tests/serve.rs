@@ -177,7 +177,10 @@ fn after_the_stop(folder: &Path) {
     assert!(succeed(folder, &["audit"], "").contains("difference 0"));
     succeed(folder, &["store", "check"], "");
     succeed(folder, &["store", "rebuild"], "");
-    assert!(succeed(folder, &["account", "show", "bob@test.example"], "").contains("Bob"));
+    let shown = succeed(folder, &["account", "show", "bob@test.example"], "");
+    assert!(shown.contains("Bob") && shown.contains("Archive"), "{shown}");
+    let listed = succeed(folder, &["account", "show", "bob@test.example", "--json"], "");
+    assert!(listed.contains(r#""name":"Trash""#) || listed.contains(r#""name": "Trash""#), "{listed}");
     let stats: serde_json::Value =
         serde_json::from_str(&succeed(folder, &["store", "stats", "--json"], "")).expect("JSON");
     assert!(stats.to_string().contains("bob@test.example"), "{stats}");
