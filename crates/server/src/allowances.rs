@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn an_hour_has_its_allowance() {
         let alice: Mailbox = "alice@north.example".parse().expect("a mailbox");
-        let limits = Submission { messages_per_hour: 2, recipients_per_hour: 5 };
+        let limits = Submission { messages_per_hour: 2, recipients_per_hour: 5, ..Submission::default() };
         let (allowances, now) = (Allowances::default(), Instant::now());
         assert!(allowances.allows_message(&alice, &limits, now));
         allowances.spend(&alice, 3, now);
@@ -86,7 +86,7 @@ mod tests {
         assert!(!allowances.allows_recipient(&alice, 2, &limits, now));
         allowances.spend(&alice, 1, now);
         assert!(!allowances.allows_message(&alice, &limits, now));
-        let unlimited = Submission { messages_per_hour: 0, recipients_per_hour: 0 };
+        let unlimited = Submission { messages_per_hour: 0, recipients_per_hour: 0, ..Submission::default() };
         assert!(allowances.allows_message(&alice, &unlimited, now));
         assert!(allowances.allows_message(&alice, &limits, now + ALLOWANCE_WINDOW));
         let bob: Mailbox = "bob@north.example".parse().expect("a mailbox");

@@ -124,6 +124,7 @@ impl Host {
             offered: usable.filter(|mechanism| confidential || !mechanism.is_plaintext()),
             needs_encryption: usable.filter(|mechanism| !confidential && mechanism.is_plaintext()),
             required: false,
+            future_release: None,
         }
     }
 

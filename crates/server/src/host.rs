@@ -12,6 +12,7 @@ use posta_journal::Journal;
 use posta_queue::Queue;
 use posta_runtime::{Clock, Entropy, Network, PeerLimits, Peers, Transcript, tls::TlsEnd};
 use posta_store::Store;
+use posta_wire::seconds_of;
 use posta_wire::sasl::{client::Credentials, server::DecoyKey};
 use std::{
     net::SocketAddr,
@@ -94,6 +95,9 @@ fn smtp_settings(config: &Config) -> posta_smtp::server::Settings {
     settings.extensions.require_tls = config.smtp.requiretls;
     settings.extensions.limits = config.smtp.limits;
     settings.extensions.dsn = config.smtp.dsn;
+    settings.extensions.deliver_by = config.smtp.deliverby;
+    settings.limits.deliver_by_seconds_min = seconds_of(config.smtp.deliverby_min.0);
+    settings.extensions.priority = config.smtp.mt_priority;
     settings.quirks.syntax.hello_without_argument = config.smtp.hello_without_name == Leniency::Accept;
     if config.smtp.bare_newlines == Leniency::Accept {
         settings.quirks.bare_line_end = BareLineEnd::Normalize;

@@ -23,6 +23,9 @@ pub const BINARY_OCTETS_MAX: usize = 32 * 1024 * 1024;
 /// Octets of all such messages at once.
 pub const BINARY_TOGETHER_OCTETS_MAX: usize = 128 * 1024 * 1024;
 
+/// Messages of one account that wait for their time (RFC 4865 §6).
+pub const HELD_MESSAGES_MAX: usize = 1000;
+
 /// Seconds that an account may have all its mail wait: a week.
 pub const HOLD_SECONDS_MAX: u32 = 7 * 24 * 60 * 60;
 

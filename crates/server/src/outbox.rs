@@ -10,8 +10,7 @@ use crate::{
         completion::{Completion, Missing},
         facts::{MessageFacts, PeerFacts, RecipientFacts, SenderFacts},
         judge::{self, Verdict},
-        replies,
-        timing::{self, Patience, Timing},
+        replies, timing,
         transaction::Transaction,
     },
 };
@@ -25,8 +24,8 @@ use posta_smtp::{
     replies::{self as smtp, Standard},
     server::MailParameters,
 };
-use posta_store::{Account, Deadline, QueueId, RecipientRequests, StoreError};
-use posta_wire::{ContentFacts, DeliverBy, EnvelopeId, LineFaults, Priority, ReturnedPart};
+use posta_store::{Account, QueueId, RecipientRequests, StoreError};
+use posta_wire::{ContentFacts, DeliverBy, EnvelopeId, Hold, LineFaults, Priority, ReturnedPart};
 use std::{net::Ipv4Addr, sync::Arc};
 use thiserror::Error;
 
@@ -184,12 +183,16 @@ impl Outbox {
             ..MailParameters::default()
         };
         let now = self.host.clock.timestamp();
-        let patience = Patience { account: account.id, hold_seconds: account.hold_seconds };
-        let timing = Timing {
-            release: timing::release(release_at.map(posta_wire::Hold::Until), patience, now),
-            deadline: envelope.deliver_by.map(|by| Deadline { at: by.at(now), terms: by.terms }),
-            priority: envelope.priority,
+        let asked = release_at.filter(|at| *at > now).map(Hold::Until);
+        let refused = |(reply, _): timing::Refusal| whole(reply.reply());
+        let patience = timing::patience(&self.host, Some(&account.address), asked).await.map_err(refused)?;
+        let parameters = MailParameters {
+            hold: asked,
+            deliver_by: envelope.deliver_by,
+            priority: Some(envelope.priority),
+            ..parameters
         };
+        let timing = timing::judge(&parameters, patience, true, now).map_err(refused)?;
         Ok(Transaction { timing, ..Transaction::new(reverse_path, parameters) })
     }
 

@@ -192,6 +192,14 @@ section! {
         limits: bool = true,
         /// Offer DSN (RFC 3461): senders may ask to be told of delivery, or not to be told of failure.
         dsn: bool = true,
+        /// Offer DELIVERBY (RFC 2852): senders may say by when a message is to arrive, and whether it then comes
+        /// back or they are told of the delay.
+        deliverby: bool = true,
+        /// With mode R, at least so much time must be left.
+        deliverby_min: Period = Period::secs(0),
+        /// Offer MT-PRIORITY (RFC 6710): what is more urgent is sent on first. From hosts that are neither in the
+        /// networks of [relay] nor logged in, nothing is more urgent than other mail.
+        mt_priority: bool = true,
         /// Line feeds or carriage returns alone in a message: "refuse" them, as RFC 5321 §2.3.8 asks and
         /// as is needed against smuggling, or "accept" them as they are from very old clients.
         bare_newlines: Leniency = Leniency::Refuse,
@@ -244,6 +252,9 @@ section! {
         messages_per_hour: u32 = 1000,
         /// Recipients of one account within an hour; 0 sets no limit.
         recipients_per_hour: u32 = 10_000,
+        /// Offer FUTURERELEASE (RFC 4865): messages may be held for so long before they are sent; "0s" for not
+        /// at all.
+        future_release_max: Period = Period::days(31),
     }
 }
 

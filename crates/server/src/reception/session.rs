@@ -8,6 +8,7 @@ use super::{
     judge::{self, Verdict},
     lmtp, replies,
     screen::{self, Outcome},
+    timing,
     transaction::{Copy, Transaction},
     verify,
 };
@@ -209,11 +210,24 @@ impl<'a> SmtpSession<'a> {
             return self.refused("mail", None, reply, &format!("{reason} ({reverse_path})"));
         }
         let keeps_duplicates = self.protocol == Protocol::Lmtp;
+        let account = self.facts.account.as_ref().filter(|_| self.protocol.is_submission());
+        // Boxed, for a session's future to stay small.
+        let patience = Box::pin(timing::patience(self.host, account, parameters.hold)).await;
+        let is_trusted = self.facts.account.is_some() || self.facts.relay_network.is_some();
+        let now = self.host.clock.timestamp();
+        let timing = patience.and_then(|patience| timing::judge(&parameters, patience, is_trusted, now));
+        let timing = match timing {
+            // What is shown at once neither waits nor can be taken back.
+            Ok(timing) if delivery != Delivery::Mail => timing::Timing { release: None, ..timing },
+            Ok(timing) => timing,
+            Err((reply, reason)) => return self.refused("mail", None, reply.reply(), &reason),
+        };
+        let is_lowered = parameters.priority.is_some_and(|asked| asked != timing.priority);
         let transaction =
-            Transaction { delivery, keeps_duplicates, ..Transaction::new(reverse_path, parameters) };
+            Transaction { delivery, keeps_duplicates, timing, ..Transaction::new(reverse_path, parameters) };
         self.transaction = Some(Box::new(transaction));
         self.content_failed = None;
-        replies::SENDER_OK.reply()
+        if is_lowered { replies::PRIORITY_LOWERED.reply() } else { replies::SENDER_OK.reply() }
     }
 
     async fn recipient(&mut self, path: ForwardPath, parameters: RecipientParameters) -> Reply {
@@ -496,6 +510,9 @@ impl Handler<Session> for SmtpSession<'_> {
                 self.hello = hello.name;
                 let mut authentication = self.host.authentication(&self.policy, self.channel()).await;
                 authentication.required = self.protocol.is_submission();
+                let (now, longest) = (self.host.clock.timestamp(), self.policy.config.submission.future_release_max);
+                authentication.future_release =
+                    timing::future_release(longest.0, now).filter(|_| authentication.required);
                 return Answer::Welcome(reply, authentication);
             }
             Question::Mail { delivery, reverse_path, parameters } => {
