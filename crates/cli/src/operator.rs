@@ -37,7 +37,7 @@ impl Operator {
 
     async fn answer(&self, request: Request) -> anyhow::Result<Response> {
         let folder = &self.config.data_dir;
-        if matches!(request, Request::Status | Request::Reload | Request::Stop) {
+        if matches!(request, Request::Status | Request::Reload | Request::Stop | Request::Fetch(_)) {
             let no_server = || anyhow!("no server runs on {}; `posta serve` starts one", folder.display());
             return admin::ask(folder, &request)?.ok_or_else(no_server);
         }

@@ -3,9 +3,12 @@
 use crate::{
     operator::Operator,
     output::{self, BAD, FAINT, Form, STRONG, WAITING, styled},
+    password::PasswordSource,
 };
 use jiff::Timestamp;
-use posta_server::admin::{QueueAction, QueueInfo, QueueRecipientInfo, Request, Response};
+use posta_server::admin::{
+    FetchInfo, FetchKind, QueueAction, QueueInfo, QueueRecipientInfo, Request, Response, SecretText,
+};
 use posta_store::QueueId;
 
 /// Entries shown unless asked for more.
@@ -45,6 +48,51 @@ pub(crate) enum QueueCommand {
     },
     /// Give up and report the failure to the sender
     Bounce(Which),
+    /// Ask another host to send what it keeps for a domain (ETRN)
+    Etrn {
+        /// Which host, as name:port or address:port
+        host: String,
+        /// The domain; @domain for all below it as well, #name for a queue of that host
+        domain: String,
+        #[command(flatten)]
+        login: Login,
+    },
+    /// Fetch what another host keeps for our domains, over the same connection (ATRN)
+    Fetch {
+        /// Which host, as name:port or address:port (the usual port is 366)
+        host: String,
+        /// Only these domains; else all that the account may fetch
+        domains: Vec<String>,
+        /// Say TURN, as RFC 821 had it
+        #[arg(long, conflicts_with = "domains")]
+        turn: bool,
+        #[command(flatten)]
+        login: Login,
+    },
+}
+
+/// Who we are to another host.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Login {
+    /// The name to log in with
+    #[arg(long)]
+    user: Option<String>,
+    /// Read the password from the first line of this file
+    #[arg(long, value_name = "FILE", requires = "user")]
+    password_file: Option<std::path::PathBuf>,
+}
+
+impl Login {
+    fn request(self, host: String, kind: FetchKind, domains: Vec<String>) -> anyhow::Result<Request> {
+        let password = match (&self.user, self.password_file) {
+            (None, _) => None,
+            (Some(_), password_file) => {
+                let source = PasswordSource { password_stdin: password_file.is_none(), password_file };
+                Some(SecretText(source.read("password")?))
+            }
+        };
+        Ok(Request::Fetch(FetchInfo { host, kind, domains, user: self.user, password }))
+    }
 }
 
 /// One entry or all.
@@ -71,6 +119,13 @@ impl QueueCommand {
                 } else {
                     entries.iter().try_for_each(print)
                 };
+            }
+            QueueCommand::Etrn { host, domain, login } => {
+                return operator.act(login.request(host, FetchKind::Etrn, vec![domain])?).await;
+            }
+            QueueCommand::Fetch { host, domains, turn, login } => {
+                let kind = if turn { FetchKind::Turn } else { FetchKind::Atrn };
+                return operator.act(login.request(host, kind, domains)?).await;
             }
             QueueCommand::Retry(which) => (which, QueueAction::Retry),
             QueueCommand::Hold(which) => (which, QueueAction::Hold),

@@ -111,10 +111,10 @@ fn what_it_proposes_works_as_it_stands() {
 
 #[test]
 fn ports_can_be_chosen() {
-    // Thirteen free ports in a row, most probably; if somebody takes one meanwhile, others are tried.
-    let told = wait_for("thirteen free ports", || {
+    // Fifteen free ports in a row, most probably; if somebody takes one meanwhile, others are tried.
+    let told = wait_for("fifteen free ports", || {
         let base = std::net::TcpListener::bind("127.0.0.1:0").ok()?.local_addr().ok()?.port();
-        let base = base.min(u16::MAX - 13);
+        let base = base.min(u16::MAX - 15);
         let arguments = ["demo", "--once", "--json", "--port-base", &base.to_string()];
         let output = posta().args(arguments).stderr(Stdio::null()).output().expect("runs");
         output.status.success().then(|| (base, String::from_utf8(output.stdout).expect("UTF-8")))
@@ -128,6 +128,8 @@ fn ports_can_be_chosen() {
     assert_eq!(told["hosts"][0]["submission"], format!("127.0.0.1:{}", base + 5));
     assert_eq!(told["hosts"][1]["pop3s"], format!("127.0.0.1:{}", base + 10));
     assert_eq!(told["hosts"][1]["lmtp"], format!("127.0.0.1:{}", base + 12));
+    assert_eq!(told["hosts"][0]["http"], format!("http://127.0.0.1:{}/", base + 13));
+    assert_eq!(told["hosts"][1]["http"], format!("http://127.0.0.1:{}/", base + 14));
 }
 
 #[test]

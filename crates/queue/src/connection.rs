@@ -54,7 +54,9 @@ pub(crate) struct Connection {
     /// Transactions begun over this connection.
     transactions: u32,
     /// Messages finished over this connection.
-    messages: u32,
+    pub(crate) messages: u32,
+    /// The roles have switched: what is sent is for these, and nobody waits for more.
+    pub(crate) turned: Option<Vec<Destination>>,
     /// The job had a transaction here; what remains of it is for another host or connection.
     is_left_over: bool,
     /// Nothing more goes over this connection.
@@ -95,6 +97,7 @@ impl Connection {
             limits: OfferedLimits::default(),
             transactions: 0,
             messages: 0,
+            turned: None,
             is_left_over: false,
             is_over: false,
             is_ready: false,
@@ -208,6 +211,12 @@ impl Connection {
 
     /// The next message for this destination, waiting for one a little.
     async fn next_job(&mut self) -> Option<Job> {
+        if let Some(destinations) = &mut self.turned {
+            let is_over = *self.stopping.borrow()
+                || self.limits.transactions.is_some_and(|most| self.transactions >= most);
+            // Rare: boxed, to keep the connection small.
+            return if is_over { None } else { Box::pin(self.shared.next_turned(destinations)).await };
+        }
         loop {
             let is_full = self.messages >= self.active.settings.messages_per_connection || !self.has_room();
             if is_full || *self.stopping.borrow() {

@@ -333,11 +333,26 @@ pub(crate) async fn fail_suspended(shared: Arc<Shared>, dispatches: Vec<Dispatch
     }
 }
 
+/// What a connection whose roles had switched leaves over: a failure is its outcome; else it waits again.
+pub(crate) async fn hand_back(mut job: Job, failure: Option<Failure>, peer: &PeerName) {
+    if let Some(failure) = failure {
+        job.add_to_all(&Obstacle::from(failure), Some(peer));
+        job.give_up().await;
+        job.finish();
+    }
+}
+
 /// Tries the hosts in order. Returns a message that needs a new connection, because the one it was to
 /// go over had been closed.
 async fn attempt(shared: &Arc<Shared>, mut job: Job) -> Option<Job> {
     let active = shared.settings();
     let destination = job.destination().clone();
+    if let Destination::Turn(_) = destination {
+        job.add_to_all(&Obstacle::AwaitsTurn, None);
+        job.give_up().await;
+        job.finish();
+        return None;
+    }
     let route = match find_route(shared, &active, &job).await {
         Ok(route) => route,
         Err(error) => {
@@ -433,7 +448,7 @@ async fn find_route(shared: &Arc<Shared>, active: &Active, job: &Job) -> Result<
             }
             Destination::Fixed(hop) => fixed_route(resolver, &hop.host, hop.port, &settings.own).await,
             // Never asked for: it needs no way.
-            Destination::Here => Err(RouteFailure {
+            Destination::Turn(_) | Destination::Here => Err(RouteFailure {
                 error: RouteError::NoUsableHost(settings.hostname.to_string()),
                 steps: Vec::new(),
             }),

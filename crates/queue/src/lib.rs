@@ -28,6 +28,7 @@ mod security;
 mod service;
 mod settings;
 mod settlement;
+mod turn;
 
 pub use here::MaildropRefusal;
 pub use outcome::{Obstacle, Outcome, PeerName};
@@ -37,3 +38,4 @@ pub use scheduler::{Concurrency, Dispatch, Scheduler, Suspension};
 pub use security::{TlsLevel, TlsPolicy};
 pub use service::{Listing, Parts, Queue, QueueError, TakeBack, TranscriptFactory};
 pub use settings::{BadNextHop, Destination, NextHop, Settings};
+pub use turn::{NoTurn, Turn};

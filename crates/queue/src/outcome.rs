@@ -79,6 +79,8 @@ pub enum Obstacle {
     Maildrop(MaildropRefusal),
     /// Our own store failed.
     Store(String),
+    /// It waits until its host comes for it (RFC 2645).
+    AwaitsTurn,
     /// The operator has it returned.
     ReturnedByOperator,
 }
@@ -104,6 +106,7 @@ impl Obstacle {
             Obstacle::Unreachable { .. }
             | Obstacle::Suspended { .. }
             | Obstacle::LostAfterFinalDot { .. }
+            | Obstacle::AwaitsTurn
             | Obstacle::Store(_) => true,
             Obstacle::TlsRequired(_) | Obstacle::ReturnedByOperator => false,
         }
@@ -133,6 +136,7 @@ impl Obstacle {
             | Obstacle::TimeExpired { .. }
             | Obstacle::Maildrop(_)
             | Obstacle::Store(_)
+            | Obstacle::AwaitsTurn
             | Obstacle::ReturnedByOperator => false,
         }
     }
@@ -188,6 +192,8 @@ impl Obstacle {
             Obstacle::TimeExpired { returns, .. } => ours(if *returns { 5 } else { 4 }, 4, 7),
             Obstacle::Maildrop(refusal) => refusal.status,
             Obstacle::Store(_) => ours(4, 3, 0),
+            // X.4.0: other network status.
+            Obstacle::AwaitsTurn => ours(4, 4, 0),
             Obstacle::ReturnedByOperator => ours(5, 7, 0),
             Obstacle::Session(failure) => session_status(failure),
         }
@@ -218,6 +224,7 @@ impl Obstacle {
             }
             Obstacle::Maildrop(refusal) => bounded(&refusal.reason),
             Obstacle::Store(reason) => bounded(&format!("this host's own store failed: {reason}")),
+            Obstacle::AwaitsTurn => "it waits until its host comes for it (ATRN)".to_owned(),
             Obstacle::ReturnedByOperator => "returned by the operator of this host".to_owned(),
             Obstacle::Session(failure) => session_words(failure),
         }
@@ -396,6 +403,7 @@ mod tests {
             (refused(Stage::EndOfData, 556), false, false, false, "5.1.10"),
             (session(Stage::Mail, Fault::TooLarge { limit_octets: 1 }), false, true, false, "5.3.4"),
             (session(Stage::Content, Fault::ContentUnreadable), true, false, false, "4.3.0"),
+            (Obstacle::AwaitsTurn, true, false, false, "4.4.0"),
             (Obstacle::ReturnedByOperator, false, false, false, "5.7.0"),
         ];
         for (obstacle, transient, next_host, destination, status) in table {

@@ -21,11 +21,11 @@ use crate::{
     settings::Destination,
 };
 use jiff::Timestamp;
-use posta_address::Mailbox;
+use posta_address::{Host, Mailbox};
 use posta_store::QueueId;
 use posta_wire::Priority;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 /// How much may go on at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,6 +141,8 @@ pub struct Scheduler {
     turns: VecDeque<Place>,
     in_flight: usize,
     sequence: u64,
+    /// Destinations whose mail goes over one connection only, by [`Scheduler::next_for`].
+    reserved: HashSet<Destination>,
     /// Destinations kept only for their suspension.
     idle_suspensions: BTreeSet<Place>,
 }
@@ -307,6 +309,9 @@ impl Scheduler {
                 return None;
             }
             destination.in_turns = false;
+            if self.reserved.contains(&destination.name) {
+                continue;
+            }
             let dispatch = self.dispatch_from(place, now);
             self.take_turn(place);
             if dispatch.is_some() {
@@ -363,7 +368,7 @@ impl Scheduler {
         let Some(destination) = &mut self.destinations[place] else { return };
         let has_slot = destination.in_flight < destination.slots(&self.concurrency);
         let wanted = !destination.ready.is_empty() && (has_slot || destination.suspension.is_some());
-        if wanted && !destination.in_turns {
+        if wanted && !destination.in_turns && !self.reserved.contains(&destination.name) {
             destination.in_turns = true;
             self.turns.push_back(place);
         }
@@ -489,6 +494,59 @@ impl Scheduler {
         self.settle_entry(id);
         for destination in destinations {
             self.resume(&destination);
+        }
+    }
+
+    /// Makes due now what waits for recipients that are meant, and their destinations worth trying. How many
+    /// entries that are.
+    pub fn retry_to(&mut self, now: Timestamp, is_meant: impl Fn(&Destination, &Host) -> bool) -> usize {
+        let mut started = Vec::new();
+        let mut destinations = BTreeSet::new();
+        for (id, entry) in &mut self.entries {
+            for group in &mut entry.groups {
+                let Some(destination) = &self.destinations[group.place] else { continue };
+                let meant = |mailbox: &Mailbox| is_meant(&destination.name, mailbox.host());
+                let mut is_started = group.in_flight.iter().any(meant);
+                for (mailbox, due) in &mut group.recipients {
+                    if meant(mailbox) && !entry.held {
+                        *due = (*due).min(now);
+                        is_started = true;
+                    }
+                }
+                if is_started {
+                    destinations.insert(destination.name.clone());
+                    started.push(*id);
+                }
+            }
+        }
+        started.dedup();
+        for id in &started {
+            self.settle_entry(*id);
+        }
+        for destination in destinations {
+            self.resume(&destination);
+        }
+        started.len()
+    }
+
+    /// Keeps these destinations for one connection, and makes due now what waits for them. How many entries
+    /// that are; `None` if one of them is reserved already.
+    pub fn reserve(&mut self, destinations: &[Destination], now: Timestamp) -> Option<usize> {
+        if destinations.iter().any(|destination| self.reserved.contains(destination)) {
+            return None;
+        }
+        self.reserved.extend(destinations.iter().cloned());
+        let waiting = self.retry_to(now, |destination, _| destinations.contains(destination));
+        Some(waiting)
+    }
+
+    /// Ends what [`reserve`](Self::reserve) began.
+    pub fn release_reserved(&mut self, destinations: &[Destination]) {
+        for destination in destinations {
+            self.reserved.remove(destination);
+            if let Some(place) = self.places.get(destination).copied() {
+                self.take_turn(place);
+            }
         }
     }
 

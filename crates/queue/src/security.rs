@@ -143,6 +143,11 @@ impl Plan {
         self.demand == Demand::Verified
     }
 
+    /// For a connection that the peer has made, and whose roles have switched: it is as it is.
+    pub(crate) fn for_turn() -> Self {
+        Plan { tls: TlsUse::Never, demand: Demand::Noted, falls_back: false, is_remembered: false }
+    }
+
     /// The plan after TLS has failed; `None` where nothing may go in the clear, or TLS is not what failed.
     pub(crate) fn after(self, failure: &Failure) -> Option<Self> {
         // However it failed: hosts whose TLS is broken often just hang up.

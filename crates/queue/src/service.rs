@@ -324,6 +324,29 @@ impl Shared {
         }
     }
 
+    pub(crate) fn with_scheduler<T>(&self, change: impl FnOnce(&mut Scheduler) -> T) -> T {
+        change(&mut self.state().scheduler)
+    }
+
+    /// The next message of these, which are reserved; those that have none any more leave the list.
+    pub(crate) async fn next_turned(self: &Arc<Self>, destinations: &mut Vec<Destination>) -> Option<Job> {
+        while let Some(destination) = destinations.last() {
+            let now = self.clock.timestamp();
+            let next = self.state().scheduler.next_for(destination, now);
+            match next {
+                Some(dispatch) => {
+                    if let Some(job) = self.load(dispatch).await {
+                        return Some(job);
+                    }
+                }
+                None => {
+                    destinations.pop();
+                }
+            }
+        }
+        None
+    }
+
     pub(crate) fn suspend(&self, destination: &Destination, reason: &str) {
         let now = self.clock.timestamp();
         self.state().scheduler.suspend(destination, reason, now);
@@ -407,7 +430,7 @@ pub struct Queue {
 }
 
 impl Queue {
-    pub(crate) fn shared(&self) -> &Shared {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
 

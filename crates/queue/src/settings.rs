@@ -11,7 +11,13 @@ use posta_dns::{OwnHosts, Ports};
 use posta_smtp::client::TimeLimits;
 use posta_store::QueueRecipient;
 use posta_wire::sasl::client::Credentials;
-use std::{collections::BTreeMap, fmt, net::IpAddr, str::FromStr, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    net::IpAddr,
+    str::FromStr,
+    time::Duration,
+};
 use thiserror::Error;
 
 /// Where mail is handed to without asking for MX records: a smarthost, or a static route's host.
@@ -77,6 +83,8 @@ pub enum Destination {
     Host(Host),
     /// A smarthost or a static route's host.
     Fixed(NextHop),
+    /// A domain whose host comes for its mail (RFC 2645).
+    Turn(Domain),
     /// The maildrops of this host.
     Here,
 }
@@ -87,7 +95,7 @@ impl Destination {
         match self {
             Destination::Host(host) => Some(host),
             Destination::Fixed(hop) => Some(&hop.host),
-            Destination::Here => None,
+            Destination::Turn(_) | Destination::Here => None,
         }
     }
 }
@@ -97,6 +105,7 @@ impl fmt::Display for Destination {
         match self {
             Destination::Host(host) => host.fmt(f),
             Destination::Fixed(hop) => hop.fmt(f),
+            Destination::Turn(domain) => write!(f, "{domain}, whose host comes for it"),
             Destination::Here => f.write_str("maildrops here"),
         }
     }
@@ -119,6 +128,8 @@ pub struct Settings {
     pub smarthost_credentials: Option<Credentials>,
     /// Mail for these domains goes to these hosts.
     pub static_routes: BTreeMap<Domain, NextHop>,
+    /// Mail for these domains waits until their hosts come for it (RFC 2645).
+    pub turn_domains: BTreeSet<Domain>,
     /// When to try again, and when to give up.
     pub retry: RetrySettings,
     /// Connections at once.
@@ -149,6 +160,7 @@ impl Settings {
             smarthost: None,
             smarthost_credentials: None,
             static_routes: BTreeMap::new(),
+            turn_domains: BTreeSet::new(),
             retry: RetrySettings::default(),
             concurrency: Concurrency::default(),
             connect_time: CONNECT_TIME_MAX,
@@ -180,8 +192,11 @@ impl Settings {
         }
     }
 
-    /// Where mail for a recipient elsewhere goes: static route, smarthost, or its own domain's hosts.
+    /// Where mail for a recipient elsewhere goes: it waits for its host, static route, smarthost, or its own domain's hosts.
     pub fn destination(&self, mailbox: &Mailbox) -> Destination {
+        if let Some(domain) = mailbox.domain().filter(|domain| self.turn_domains.contains(domain)) {
+            return Destination::Turn(domain.clone());
+        }
         let fixed = mailbox.domain().and_then(|domain| self.static_routes.get(domain));
         match fixed.or(self.smarthost.as_ref()) {
             Some(hop) => Destination::Fixed(hop.clone()),

@@ -12,8 +12,8 @@ use posta_journal::Journal;
 use posta_queue::Queue;
 use posta_runtime::{Clock, Entropy, Network, PeerLimits, Peers, Transcript, tls::TlsEnd};
 use posta_store::Store;
-use posta_wire::seconds_of;
 use posta_wire::sasl::{client::Credentials, server::DecoyKey};
+use posta_wire::seconds_of;
 use std::{
     net::SocketAddr,
     sync::{
@@ -63,7 +63,8 @@ impl Policy {
         smtp.extensions.starttls = tls.is_some();
         let mut pop3 = pop3_settings(&config);
         pop3.stls = tls.is_some();
-        let lmtp = posta_smtp::server::Settings { lmtp: true, ..smtp.clone() };
+        let mut lmtp = posta_smtp::server::Settings { lmtp: true, ..smtp.clone() };
+        (lmtp.extensions.etrn, lmtp.extensions.atrn, lmtp.extensions.turn) = (false, false, false);
         Arc::new(Policy {
             config,
             smtp: Arc::new(smtp),
@@ -90,6 +91,9 @@ fn smtp_settings(config: &Config) -> posta_smtp::server::Settings {
     settings.extensions.vrfy = config.smtp.vrfy != VerifyPolicy::Off;
     settings.extensions.expn = config.smtp.expn != VerifyPolicy::Off;
     settings.extensions.send = config.smtp.send != VerifyPolicy::Off;
+    settings.extensions.etrn = config.smtp.etrn != VerifyPolicy::Off;
+    settings.extensions.atrn = !config.turn.domains.is_empty();
+    settings.extensions.turn = settings.extensions.atrn && config.turn.historic;
     settings.extensions.chunking = config.smtp.chunking;
     settings.extensions.binary_mime = config.smtp.binarymime;
     settings.extensions.require_tls = config.smtp.requiretls;
@@ -142,6 +146,7 @@ pub(crate) fn queue_settings(config: &Config, listening: &[SocketAddr]) -> posta
         .map(|(authcid, password)| Credentials::Password { authcid, authzid: None, password });
     settings.static_routes =
         delivery.routes.iter().map(|(domain, route)| (domain.clone(), route.0.clone())).collect();
+    settings.turn_domains = config.turn.domains.keys().cloned().collect();
     settings.retry.pauses = delivery.retry_after.iter().map(|pause| pause.0).collect();
     settings.retry.expiry = delivery.expire_after.0;
     settings.retry.expiry_of_reports = delivery.expire_reports_after.0;

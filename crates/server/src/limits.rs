@@ -144,3 +144,6 @@ pub const GUESSED_NAMES_MAX: usize = 20_000;
 /// How long the answer to a failed login is held back at most because of the account; it doubles with each
 /// failure, wherever it comes from.
 pub const GUESS_PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// How long fetching mail from another host may take, all of it.
+pub const FETCH_TIME_MAX: Duration = Duration::from_hours(1);

@@ -1,7 +1,7 @@
 //! A server: started, reloaded, stopped.
 
 use crate::{
-    admin::{AdminSocket, Control, Desk, Maintenance, StatusInfo},
+    admin::{AdminSocket, Control, Desk, FetchInfo, Maintenance, StatusInfo},
     bounces::Bounces,
     certificates,
     config::{Config, ConfigError, Protocol},
@@ -12,6 +12,7 @@ use crate::{
     passwords::Passwords,
     pop3::Pop3Service,
     presence::Presence,
+    proxy::ProxyService,
     reception::SmtpService,
     storage,
     tokens::Tokens,
@@ -127,7 +128,15 @@ impl Default for World {
 
 /// Listening sockets; made without an async runtime.
 #[derive(Debug)]
-pub struct Sockets(Vec<(Protocol, std::net::TcpListener)>);
+pub struct Sockets(Vec<Socket>);
+
+#[derive(Debug)]
+struct Socket {
+    protocol: Protocol,
+    /// Proxies connect to it.
+    is_proxied: bool,
+    listener: std::net::TcpListener,
+}
 
 impl Sockets {
     /// Binds all listeners of a configuration.
@@ -135,16 +144,15 @@ impl Sockets {
         let bound = config.listeners.iter().map(|listener| {
             let address = listener.address;
             let failed = |source| StartError::Bind { protocol: listener.protocol, address, source };
-            bind(address).map(|socket| (listener.protocol, socket)).map_err(failed)
+            let (protocol, is_proxied) = (listener.protocol, listener.proxy);
+            bind(address).map(|listener| Socket { protocol, is_proxied, listener }).map_err(failed)
         });
         bound.collect::<Result<_, _>>().map(Sockets)
     }
 
     /// Where they are bound; free ports are filled in.
     pub fn addresses(&self) -> Vec<(Protocol, SocketAddr)> {
-        let address = |(protocol, socket): &(Protocol, std::net::TcpListener)| {
-            socket.local_addr().ok().map(|address| (*protocol, address))
-        };
+        let address = |socket: &Socket| Some((socket.protocol, socket.listener.local_addr().ok()?));
         self.0.iter().filter_map(address).collect()
     }
 }
@@ -382,9 +390,9 @@ impl Running {
 
     fn listen(&mut self, sockets: Sockets, web: Option<Arc<dyn WebService>>) -> Result<(), StartError> {
         let host = self.shared.host.clone();
-        for (protocol, socket) in sockets.0 {
-            let address = socket.local_addr().unwrap_or_else(|_| ([0, 0, 0, 0], 0).into());
-            let listener = TcpListener::from_std(socket).map_err(|source| StartError::Bind {
+        for Socket { protocol, is_proxied, listener } in sockets.0 {
+            let address = listener.local_addr().unwrap_or_else(|_| ([0, 0, 0, 0], 0).into());
+            let listener = TcpListener::from_std(listener).map_err(|source| StartError::Bind {
                 protocol,
                 address,
                 source,
@@ -400,6 +408,10 @@ impl Running {
                     let service = web.clone().ok_or(StartError::NoPages)?;
                     Arc::new(WebListener { host: host.clone(), protocol, service })
                 }
+            };
+            let service = match is_proxied {
+                true => Arc::new(ProxyService { inner: service, host: host.clone() }),
+                false => service,
             };
             let (peers, clock) = (host.peers.clone(), host.clock.clone());
             self.tasks.push(tokio::spawn(listen(listener, peers, service, clock, host.stopping())));
@@ -506,6 +518,10 @@ impl Control for Shared {
 
     fn presence(&self) -> &Arc<Presence> {
         &self.host.presence
+    }
+
+    async fn fetch(&self, info: FetchInfo) -> Result<String, String> {
+        crate::admin::perform_fetch(&self.host, info).await
     }
 
     fn stop(&self) {

@@ -22,7 +22,8 @@ const GRACE: Duration = Duration::from_secs(10);
 
 fn config(folder: &Path) -> Config {
     let mut config = Config::new(domain("mx.north.example"), folder.join("north"));
-    config.listeners = vec![Listener { protocol: Protocol::Smtp, address: (Ipv4Addr::LOCALHOST, 0).into() }];
+    config.listeners =
+        vec![Listener { protocol: Protocol::Smtp, address: (Ipv4Addr::LOCALHOST, 0).into(), proxy: false }];
     config.domains = vec![domain("north.example")];
     config
 }

@@ -42,7 +42,8 @@ impl Place {
 
     fn config(&self) -> Config {
         let mut config = config();
-        let loopback = |protocol| Listener { protocol, address: (Ipv4Addr::LOCALHOST, 0).into() };
+        let loopback =
+            |protocol| Listener { protocol, address: (Ipv4Addr::LOCALHOST, 0).into(), proxy: false };
         config.listeners.extend([Protocol::Submissions, Protocol::Pop3s].map(loopback));
         config.tls.certificates =
             vec![self.issue("mx.north.example", "mx"), self.issue("pop.north.example", "pop")];

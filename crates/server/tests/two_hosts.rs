@@ -33,7 +33,7 @@ mx.away.example.   60 IN A  127.0.0.1
 
 fn config(name: &str, folder: &Path) -> Config {
     let mut config = Config::new(domain(&format!("mx.{name}.example")), folder.join(name));
-    let loopback = |protocol| Listener { protocol, address: (Ipv4Addr::LOCALHOST, 0).into() };
+    let loopback = |protocol| Listener { protocol, address: (Ipv4Addr::LOCALHOST, 0).into(), proxy: false };
     config.listeners = vec![loopback(Protocol::Smtp), loopback(Protocol::Pop3)];
     config.domains = vec![domain(&format!("{name}.example"))];
     config.relay.networks = vec!["127.0.0.0/8".parse().expect("a network")];

@@ -24,6 +24,8 @@ struct HostEndpoints {
     submissions: String,
     pop3s: String,
     lmtp: String,
+    /// The webmail's address.
+    http: String,
 }
 
 #[derive(Serialize)]
@@ -48,6 +50,7 @@ pub(crate) fn endpoints(town: &Town) -> serde_json::Result<String> {
         submissions: host.endpoints.submissions.to_string(),
         pop3s: host.endpoints.pop3s.to_string(),
         lmtp: host.endpoints.lmtp.to_string(),
+        http: host.webmail(),
     };
     let people = hosts(town).into_iter().flat_map(|host| &host.organisation.people);
     let accounts = people.map(|person| AccountEntry {
@@ -100,6 +103,7 @@ pub(crate) fn say(town: &Town, folder: &Path, once: bool) {
             "  {:<18} submission {}; inside TLS: submissions {}, POP3S {}; LMTP {}",
             "", there.submission, there.submissions, there.pop3s, there.lmtp
         ));
+        say(format!("  {:<18} webmail {}", "", styled(STRONG, host.webmail())));
         for person in &organisation.people {
             say(format!("    {:<22} password and APOP secret: {}", person.address, person.password));
         }

@@ -45,14 +45,16 @@ pub(crate) struct HostEndpoints {
     pub(crate) submissions: SocketAddr,
     pub(crate) pop3s: SocketAddr,
     pub(crate) lmtp: SocketAddr,
+    pub(crate) http: SocketAddr,
 }
 
-/// Ports of one host: SMTP and POP3, the others, and LMTP.
+/// Ports of one host: SMTP and POP3, the others, LMTP, and the pages.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct HostPorts {
     pub(crate) first: u16,
     pub(crate) others: u16,
     pub(crate) lmtp: u16,
+    pub(crate) http: u16,
 }
 
 /// A running host.
@@ -80,6 +82,7 @@ impl Place {
             submissions: at(|ports| ports.others + 1),
             pop3s: at(|ports| ports.others + 2),
             lmtp: at(|ports| ports.lmtp),
+            http: at(|ports| ports.http),
         };
         let text = configuration(organisation, wanted, "");
         let sockets = Sockets::bind(&Config::parse(&text, Path::new("posta.toml"))?)?;
@@ -95,6 +98,7 @@ impl Place {
             submissions: of(Protocol::Submissions)?,
             pop3s: of(Protocol::Pop3s)?,
             lmtp: of(Protocol::Lmtp)?,
+            http: of(Protocol::Http)?,
         };
         Ok(Place { organisation, sockets, endpoints })
     }
@@ -130,6 +134,7 @@ impl Place {
             transcripts: Some(Arc::new(Observer { stage: Arc::clone(stage), host: organisation.host })),
             sockets: Some(sockets),
             log_events: false,
+            web: Some(crate::serve::web()),
             ..World::default()
         };
         let config = Config::load(&path)?;
@@ -193,6 +198,11 @@ impl DemoHost {
         Ok(crate::audit::difference(&self.running.store().tally().await?))
     }
 
+    /// Where a browser finds the webmail.
+    pub(crate) fn webmail(&self) -> String {
+        format!("http://{}/", self.endpoints.http)
+    }
+
     pub(crate) async fn stop(self) {
         self.running.shutdown(GRACE).await;
     }
@@ -209,7 +219,7 @@ fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
 
 /// A `posta.toml`, so that all of the operator's commands work on the demo's hosts, too.
 fn configuration(organisation: &Organisation, endpoints: HostEndpoints, more: &str) -> String {
-    let HostEndpoints { smtp, pop3, submission, submissions, pop3s, lmtp } = endpoints;
+    let HostEndpoints { smtp, pop3, submission, submissions, pop3s, lmtp, http } = endpoints;
     let mut domains = vec![organisation.domain];
     domains.extend(organisation.other_domains);
     format!(
@@ -242,6 +252,11 @@ address = \"{pop3s}\"
 [[listener]]
 protocol = \"lmtp\"
 address = \"{lmtp}\"
+
+# Webmail; without TLS, because only this machine gets there.
+[[listener]]
+protocol = \"http\"
+address = \"{http}\"
 
 # Certificates of the demo's own little authority.
 [tls]

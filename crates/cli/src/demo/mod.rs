@@ -23,8 +23,8 @@ use std::{
 };
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Ports that the demo takes: SMTP and POP3 of two hosts, DNS; three more of each host.
-const PORTS: u16 = 13;
+/// Ports that the demo takes: SMTP and POP3 of two hosts, DNS; five more of each host.
+const PORTS: u16 = 15;
 
 /// See the module.
 #[derive(Debug, clap::Args)]
@@ -37,7 +37,7 @@ pub(crate) struct Demo {
     #[arg(long)]
     json: bool,
     /// Take ports from N on (north SMTP and POP3, south SMTP and POP3, DNS, then for north and south each
-    /// submission, submissions, POP3S); else free ones
+    /// submission, submissions, POP3S, then LMTP of both, and the webmail of both); else free ones
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(u16::MAX - PORTS + 1)))]
     port_base: Option<u16>,
     /// Keep everything in this folder; else in a temporary one that goes away
@@ -117,11 +117,16 @@ impl Town {
             Some(port) => format!("--port-base {port} takes the ports up to {}", port + PORTS - 1),
             None => "taking free ports".into(),
         };
-        let ports = |first, others, lmtp| {
-            port_base.map(|port| HostPorts { first: port + first, others: port + others, lmtp: port + lmtp })
+        let ports = |[first, others, lmtp, http]: [u16; 4]| {
+            port_base.map(|port| HostPorts {
+                first: port + first,
+                others: port + others,
+                lmtp: port + lmtp,
+                http: port + http,
+            })
         };
-        let north = Place::take(&NORTH, ports(0, 5, 11)).with_context(hint)?;
-        let south = Place::take(&SOUTH, ports(2, 8, 12)).with_context(hint)?;
+        let north = Place::take(&NORTH, ports([0, 5, 11, 13])).with_context(hint)?;
+        let south = Place::take(&SOUTH, ports([2, 8, 12, 14])).with_context(hint)?;
         let dns_address = SocketAddr::from(([127, 0, 0, 1], port_base.map_or(0, |port| port + 4)));
         let shown = Arc::clone(&stage);
         let observer = Arc::new(move |exchange: DnsExchange| shown.dns(&exchange));

@@ -9,6 +9,6 @@ pub use read::ConfigError;
 pub use sample::Section;
 pub use settings::{
     Auth, CertificateFiles, Config, Delivery, DeliveryTls, Dns, Journal, Leniency, Limits, Listener, Oauth,
-    Pop3, Protocol, Relay, Setting, Smtp, Submission, Tls, TlsLevel, VerifyPolicy,
+    Pop3, Protocol, Proxy, Relay, Setting, Smtp, Submission, Tls, TlsLevel, Turn, VerifyPolicy,
 };
 pub use value::{Network, Octets, Period, ReplyLanguage, Route};

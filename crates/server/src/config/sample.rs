@@ -1,8 +1,8 @@
 //! The sample configuration, written from the settings' own descriptions.
 
 use super::{
-    Auth, Config, Delivery, DeliveryTls, Dns, Journal, Limits, Oauth, Pop3, Relay, Setting, Smtp, Submission,
-    Tls,
+    Auth, Config, Delivery, DeliveryTls, Dns, Journal, Limits, Oauth, Pop3, Proxy, Relay, Setting, Smtp,
+    Submission, Tls, Turn,
 };
 use std::fmt::Write;
 
@@ -50,6 +50,8 @@ impl Config {
             ("auth", Auth::ABOUT, Auth::settings()),
             ("oauth", Oauth::ABOUT, Oauth::settings()),
             ("submission", Submission::ABOUT, Submission::settings()),
+            ("proxy", Proxy::ABOUT, Proxy::settings()),
+            ("turn", Turn::ABOUT, Turn::settings()),
             ("pop3", Pop3::ABOUT, Pop3::settings()),
             ("tls", Tls::ABOUT, Tls::settings()),
             ("delivery", Delivery::ABOUT, Delivery::settings()),
@@ -107,6 +109,8 @@ mod tests {
         assert_eq!(config.user.as_deref(), Some("posta"), "lines were uncommented");
         assert_eq!(config.relay, Relay::default());
         assert_eq!(config.smtp, Smtp::default());
+        assert_eq!(config.proxy, Proxy::default());
+        assert_eq!(config.turn, Turn::default());
         assert_eq!(config.pop3, Pop3::default());
         assert_eq!(config.tls, Tls::default());
         assert_eq!(config.oauth, Oauth::default());

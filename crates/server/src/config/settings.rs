@@ -44,6 +44,7 @@ macro_rules! to_toml_bare {
     )*};
 }
 to_toml_quoted!(
+    Mailbox,
     String,
     Domain,
     Octets,
@@ -177,6 +178,9 @@ section! {
         /// Who may put messages before the eyes of people who are logged in, with SEND, SOML and SAML (RFC 821
         /// §3.4): "open", "authenticated", "relay" or "off".
         send: VerifyPolicy = VerifyPolicy::Off,
+        /// Whether ETRN (RFC 1985) has waiting mail sent: "open" (for the domains of [relay]), "relay" (only to
+        /// the networks of [relay], and whoever has logged in) or "off". Those may name any domain.
+        etrn: VerifyPolicy = VerifyPolicy::Open,
         /// Offer CHUNKING (RFC 3030): contents may come in chunks, with BDAT in place of DATA.
         chunking: bool = true,
         /// Offer BINARYMIME (RFC 3030 §3), together with CHUNKING: bodies of any octets. For those here they are
@@ -255,6 +259,29 @@ section! {
         /// Offer FUTURERELEASE (RFC 4865): messages may be held for so long before they are sent; "0s" for not
         /// at all.
         future_release_max: Period = Period::days(31),
+    }
+}
+
+section! {
+    /// Proxies in front of this host, which speak for others. What they say is believed: in policy, in the
+    /// journal, in `Received:`.
+    Proxy {
+        /// Networks of load balancers, which begin each connection with a PROXY header (version 1 or 2) at the
+        /// listeners that have `proxy = true`.
+        networks: Vec<Network> = Vec::new(),
+        /// Networks of filters, which may say XCLIENT.
+        xclient: Vec<Network> = Vec::new(),
+    }
+}
+
+section! {
+    /// Mail that waits until its host comes for it (RFC 2645), with ATRN.
+    Turn {
+        /// Domains, each with the account that may fetch its mail: { "customer.example" =
+        /// "customer@north.example" }. Mail for them is taken from everybody, and waits.
+        domains: BTreeMap<Domain, Mailbox> = BTreeMap::new(),
+        /// The same accounts may say TURN (RFC 821 §3.8) as well.
+        historic: bool = false,
     }
 }
 
@@ -537,6 +564,9 @@ pub struct Listener {
     pub protocol: Protocol,
     /// Where; port 0 takes a free one.
     pub address: SocketAddr,
+    /// Each connection begins with a PROXY header, from one of `proxy.networks`; others are not heard.
+    #[serde(default)]
+    pub proxy: bool,
 }
 
 /// The whole configuration, as it stands in `posta.toml`.
@@ -586,6 +616,12 @@ pub struct Config {
     /// See [`Submission`].
     #[serde(default)]
     pub submission: Submission,
+    /// See [`Proxy`].
+    #[serde(default)]
+    pub proxy: Proxy,
+    /// See [`Turn`].
+    #[serde(default)]
+    pub turn: Turn,
     /// See [`Pop3`].
     #[serde(default)]
     pub pop3: Pop3,
@@ -625,6 +661,8 @@ impl Config {
             auth: Auth::default(),
             oauth: Oauth::default(),
             submission: Submission::default(),
+            proxy: Proxy::default(),
+            turn: Turn::default(),
             pop3: Pop3::default(),
             tls: Tls::default(),
             delivery: Delivery::default(),

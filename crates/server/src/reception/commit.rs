@@ -14,6 +14,7 @@ use crate::{
 };
 use bytes::Bytes;
 use jiff::tz::Offset;
+use posta_address::Domain;
 use posta_journal::{Event, Fate};
 use posta_smtp::{Received, TransmissionType};
 use posta_store::{
@@ -35,6 +36,8 @@ pub(crate) struct Origin {
 pub(crate) struct Hop<'a> {
     pub(crate) hello_name: &'a str,
     pub(crate) peer: IpAddr,
+    /// Its name in the DNS, where somebody trusted has looked it up.
+    pub(crate) client_name: Option<&'a Domain>,
     pub(crate) with: TransmissionType,
     pub(crate) tls: Option<&'a TlsFacts>,
 }
@@ -55,7 +58,7 @@ pub(crate) async fn open(
         if let Some(hop) = hop {
             let received = Received {
                 hello_name: hop.hello_name,
-                client_name: None,
+                client_name: hop.client_name,
                 client_ip: hop.peer,
                 by: &policy.config.hostname,
                 with: hop.with,

@@ -5,7 +5,9 @@ pub(crate) mod binary;
 pub mod commit;
 pub(crate) mod completion;
 pub mod facts;
+mod fetching;
 mod field_search;
+mod introduction;
 pub mod judge;
 mod lmtp;
 pub mod replies;
@@ -16,4 +18,4 @@ pub(crate) mod timing;
 pub(crate) mod transaction;
 pub mod verify;
 
-pub(crate) use session::SmtpService;
+pub(crate) use session::{SmtpService, SmtpSession};

@@ -2,11 +2,11 @@
 //! in [`posta_smtp::replies`], which also has the ones that both need.
 
 pub use posta_smtp::replies::{
-    BAD_PARAMETER,
-    AUTHENTICATION_UNAVAILABLE, CANNOT_VERIFY, CREDENTIALS_INVALID, DOMAIN_ACCEPTS_NO_MAIL, LOCAL_ERROR,
-    LOOP_DETECTED as ROUTING_LOOP, MAILBOX_FULL, MAILBOX_UNKNOWN, MESSAGE_ACCEPTED, RECIPIENT_OK,
-    REFUSED_BY_POLICY, RELAYING_DENIED, SENDER_OK, SERVER_BUSY, START_CONTENT, SYSTEM_FULL, Standard,
-    TOO_MANY_CONNECTIONS, TOO_MANY_RECIPIENTS,
+    AUTHENTICATION_UNAVAILABLE, BAD_PARAMETER, CANNOT_VERIFY, CREDENTIALS_INVALID, DOMAIN_ACCEPTS_NO_MAIL,
+    LOCAL_ERROR, LOOP_DETECTED as ROUTING_LOOP, MAILBOX_FULL, MAILBOX_UNKNOWN, MESSAGE_ACCEPTED, QUEUE_EMPTY,
+    QUEUE_NOT_ALLOWED, QUEUE_STARTED, RECIPIENT_OK, REFUSED_BY_POLICY, RELAYING_DENIED, SENDER_OK,
+    SERVER_BUSY, START_CONTENT, SYSTEM_FULL, Standard, TOO_MANY_CONNECTIONS, TOO_MANY_RECIPIENTS,
+    TURN_NO_MAIL, TURN_REFUSED, TURNING,
 };
 use posta_smtp::{EnhancedStatus, Reply};
 use posta_store::{QueueId, StoreError};
@@ -39,8 +39,7 @@ pub const TOO_MANY_MESSAGES: Standard = standard(452, (7, 0), "Too many messages
 /// Too many messages of an account wait for their time (RFC 4865 §6; X.7.16).
 pub const HELD_TOO_MANY: Standard = standard(552, (7, 16), "Too many of your messages wait for their time");
 /// A message that asks to be urgent, from a host that nothing is known of (RFC 6710 §4.1; X.3.6).
-pub const PRIORITY_LOWERED: Standard =
-    standard(250, (3, 6), "0 is the new priority assigned to the message");
+pub const PRIORITY_LOWERED: Standard = standard(250, (3, 6), "0 is the new priority assigned to the message");
 /// The account is closed (X.2.1 mailbox disabled).
 pub const MAILBOX_DISABLED: Standard = standard(550, (2, 1), "Mailbox disabled");
 /// SEND to somebody without a live session (RFC 821 §3.4; X.2.0 other mailbox status).

@@ -5,6 +5,8 @@ use super::{
     commit::{self, Arrived, Hop, Origin},
     completion::{Completion, Missing},
     facts::{MessageFacts, PeerFacts, RecipientFacts, SenderFacts},
+    fetching,
+    introduction::{Introduced, introduce},
     judge::{self, Verdict},
     lmtp, replies,
     screen::{self, Outcome},
@@ -19,12 +21,13 @@ use crate::{
 };
 use async_trait::async_trait;
 use bytes::Bytes;
-use posta_address::{ForwardPath, Mailbox, ReversePath};
+use posta_address::{ForwardPath, Host as PeerHost, Mailbox, ReversePath};
 use posta_journal::{Event as Note, SessionKind};
-use posta_runtime::{Admission, Handler, Refusal, Service, drive};
+use posta_queue::{PeerName, Turn};
+use posta_runtime::{Admission, Driven, Handler, Link, Refusal, Service};
 use posta_smtp::{
-    Delivery, Reply, TransmissionType,
-    server::{Answer, Event, MailParameters, Question, RecipientParameters, Session},
+    Delivery, Introduction, QueueName, Reply, TransmissionType, Turning,
+    server::{Answer, Event, Hello, MailParameters, Question, RecipientParameters, Session},
 };
 use posta_store::{RecipientRequests, StoreError};
 use posta_wire::{
@@ -76,15 +79,23 @@ async fn converse(
     let policy = host.policy();
     let transcript = host.transcript(protocol, &stream, peer);
     let tls = policy.tls.clone();
-    let (settings, now) = (policy.session_settings(protocol).clone(), host.clock.now());
+    let (mut settings, now) = (policy.session_settings(protocol).clone(), host.clock.now());
+    if policy.config.proxy.xclient.iter().any(|network| network.contains(peer.ip())) {
+        let mut trusting = (*settings).clone();
+        trusting.extensions.xclient = true;
+        settings = Arc::new(trusting);
+    }
     let mut session = match protocol.is_implicit_tls() {
         true => Session::new_over_tls(settings, now),
         false => Session::new(settings, now),
     };
     let mut handler = SmtpSession::new(&host, protocol, policy, peer);
     let clock = &*host.clock;
-    drive(&mut session, &mut handler, &mut stream, tls.as_ref(), clock, transcript.as_deref(), stopping)
-        .await;
+    let mut link = Link::new(&mut stream, tls.as_ref(), clock, transcript.as_deref());
+    if let Driven::Turned = link.drive(&mut session, &mut handler, stopping).await {
+        // Once in a while: its future is not part of every connection's.
+        Box::pin(handler.send_what_waits(&mut link)).await;
+    }
     handler.finish();
     drop(admission);
 }
@@ -112,6 +123,10 @@ pub(crate) struct SmtpSession<'a> {
     messages: u32,
     /// Whom the client says it is, and TLS says.
     login: Box<Login>,
+    /// What a trusted proxy has said of its client; boxed, for it is rare.
+    introduced: Option<Box<Introduced>>,
+    /// What is sent once the roles have switched.
+    turn: Option<Turn>,
     tls: Option<Arc<TlsFacts>>,
     end: &'static str,
 }
@@ -135,9 +150,76 @@ impl<'a> SmtpSession<'a> {
             content_failed: None,
             messages: 0,
             login: Box::default(),
+            introduced: None,
+            turn: None,
             tls: None,
             end: "peer closed",
         }
+    }
+
+    /// A session over a connection that this host has made, and whose roles have switched.
+    pub(crate) fn over_turned(
+        host: &'a Host,
+        policy: Arc<Policy>,
+        peer: SocketAddr,
+        tls: Option<Arc<TlsFacts>>,
+    ) -> Self {
+        SmtpSession { tls, ..SmtpSession::new(host, Protocol::Smtp, policy, peer) }
+    }
+
+    /// Messages taken so far.
+    pub(crate) fn messages(&self) -> u32 {
+        self.messages
+    }
+
+    /// HELO or EHLO; that of a proxy which has told its client's does not count.
+    fn greeted_by(&mut self, hello: Hello) {
+        let told = self.introduced.as_deref();
+        self.extended = told.and_then(|told| told.extended).unwrap_or(hello.extended);
+        self.hello = told.and_then(|told| told.hello.clone()).unwrap_or(hello.name);
+    }
+
+    fn start_queue(&self, name: &QueueName) -> Reply {
+        let reply = fetching::start_queue(self.host, &self.policy, &self.facts, name);
+        match reply.is_positive() {
+            true => reply,
+            false => self.refused("etrn", None, reply, "etrn: nobody may start that"),
+        }
+    }
+
+    fn turn(&mut self, turning: &Turning) -> Reply {
+        match fetching::turn(self.host, &self.policy, &self.facts, turning) {
+            Ok(turn) => {
+                self.turn = Some(turn);
+                replies::TURNING.reply()
+            }
+            Err((reply, reason)) => self.refused("turn", None, reply, reason),
+        }
+    }
+
+    async fn introduce(&mut self, introduction: Introduction) -> Reply {
+        let shown = introduction.to_string();
+        let introduced = self.introduced.get_or_insert_default();
+        let (facts, peer) = (&mut self.facts, &mut self.peer);
+        match introduce(self.host, &self.policy, introduction, introduced, facts, peer).await {
+            Ok(()) => {
+                tracing::debug!(session = self.number, introduction = shown, "XCLIENT");
+                self.hello = String::new();
+                *self.login = Login::default();
+                self.policy.session_settings(self.protocol).greeting()
+            }
+            Err(reply) => self.refused("xclient", None, reply, &format!("XCLIENT{shown}")),
+        }
+    }
+
+    /// After the roles have switched: what waits goes over the same connection.
+    async fn send_what_waits(&mut self, link: &mut Link<'_>) {
+        let Some(turn) = self.turn.take() else { return };
+        let host =
+            PeerHost::parse(&self.hello).unwrap_or_else(|_| PeerHost::Literal(self.facts.address.into()));
+        let peer = PeerName { host, remote: self.peer };
+        let messages = turn.deliver(link, peer, self.tls.is_some()).await;
+        tracing::debug!(session = self.number, messages, "sent after the roles had switched");
     }
 
     fn channel(&self) -> Channel<'_> {
@@ -167,7 +249,7 @@ impl<'a> SmtpSession<'a> {
     }
 
     /// Notes that the session is over.
-    fn finish(self) {
+    pub(crate) fn finish(self) {
         if matches!(self.end, "too many errors") {
             self.host.peers.note_failure(self.facts.address, self.host.clock.now());
         }
@@ -237,8 +319,11 @@ impl<'a> SmtpSession<'a> {
         let (mut facts, error) = gathering.await;
         facts.recipients_before = transaction.targets.len();
         let relayed = &self.policy.config.relay.domains;
-        facts.is_relay_domain =
-            path.mailbox().and_then(Mailbox::domain).is_some_and(|domain| relayed.contains(domain));
+        let fetched = &self.policy.config.turn.domains;
+        facts.is_relay_domain = path
+            .mailbox()
+            .and_then(Mailbox::domain)
+            .is_some_and(|domain| relayed.contains(domain) || fetched.contains_key(domain));
         if let Some(account) = &self.facts.account {
             let (limits, now) = (&self.policy.config.submission, self.host.clock.now());
             let before = transaction.recipients.len();
@@ -285,7 +370,13 @@ impl<'a> SmtpSession<'a> {
             authenticated: self.facts.account.is_some(),
             lmtp: self.protocol == Protocol::Lmtp,
         };
-        let hop = Hop { hello_name: &self.hello, peer: self.facts.address, with, tls: self.tls.as_deref() };
+        let hop = Hop {
+            hello_name: &self.hello,
+            peer: self.facts.address,
+            client_name: self.introduced.as_ref().and_then(|introduced| introduced.name.as_ref()),
+            with,
+            tls: self.tls.as_deref(),
+        };
         match commit::open(self.host, Some(hop), transaction).await {
             Ok(copies) => {
                 self.held = Held::of(transaction, &self.host.binary_memory);
@@ -506,11 +597,11 @@ impl Handler<Session> for SmtpSession<'_> {
             Question::Greeting => self.policy.session_settings(self.protocol).greeting(),
             Question::Hello(hello) => {
                 let reply = self.policy.smtp.welcome(&hello);
-                self.extended = hello.extended;
-                self.hello = hello.name;
+                self.greeted_by(hello);
                 let mut authentication = self.host.authentication(&self.policy, self.channel()).await;
                 authentication.required = self.protocol.is_submission();
-                let (now, longest) = (self.host.clock.timestamp(), self.policy.config.submission.future_release_max);
+                let (now, longest) =
+                    (self.host.clock.timestamp(), self.policy.config.submission.future_release_max);
                 authentication.future_release =
                     timing::future_release(longest.0, now).filter(|_| authentication.required);
                 return Answer::Welcome(reply, authentication);
@@ -528,9 +619,9 @@ impl Handler<Session> for SmtpSession<'_> {
             Question::EndOfData(facts) => self.end_of_data(facts).await,
             Question::Verify(argument) => self.verify(&argument).await,
             Question::Expand(argument) => self.expand(&argument).await,
-            Question::StartQueue(_) | Question::Turn(_) | Question::Introduce(_) => {
-                replies::LOCAL_ERROR.reply()
-            }
+            Question::StartQueue(name) => self.start_queue(&name),
+            Question::Turn(turning) => self.turn(&turning),
+            Question::Introduce(introduction) => self.introduce(*introduction).await,
             Question::Authenticate(mechanism) => {
                 let exchange = self.host.exchange(&self.policy, mechanism, self.channel());
                 return Answer::Exchange(Box::new(exchange));
