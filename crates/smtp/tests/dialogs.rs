@@ -80,7 +80,6 @@ impl Scene {
                     other => panic!("no quirk {other}"),
                 }
             }
-            ["extension", "SEND", "on"] => settings.extensions.send = true,
             ["extension", name, "off"] => match *name {
                 "PIPELINING" => settings.extensions.pipelining = false,
                 "SIZE" => settings.extensions.size = false,
@@ -93,10 +92,10 @@ impl Scene {
                 "DSN" => settings.extensions.dsn = false,
                 "VRFY" => settings.extensions.vrfy = false,
                 "EXPN" => settings.extensions.expn = false,
-                "SEND" => settings.extensions.send = false,
                 other => panic!("no extension {other}"),
             },
             ["extension", name, "on"] => match *name {
+                "SEND" => settings.extensions.send = true,
                 "DELIVERBY" => settings.extensions.deliver_by = true,
                 "MT-PRIORITY" => settings.extensions.priority = true,
                 "ETRN" => settings.extensions.etrn = true,
