@@ -293,8 +293,7 @@ impl<'a> SmtpSession<'a> {
         }
         let keeps_duplicates = self.protocol == Protocol::Lmtp;
         let account = self.facts.account.as_ref().filter(|_| self.protocol.is_submission());
-        // Boxed, for a session's future to stay small.
-        let patience = Box::pin(timing::patience(self.host, account, parameters.hold)).await;
+        let patience = timing::patience(self.host, account, parameters.hold).await;
         let is_trusted = self.facts.account.is_some() || self.facts.relay_network.is_some();
         let now = self.host.clock.timestamp();
         let timing = patience.and_then(|patience| timing::judge(&parameters, patience, is_trusted, now));
@@ -607,7 +606,8 @@ impl Handler<Session> for SmtpSession<'_> {
                 return Answer::Welcome(reply, authentication);
             }
             Question::Mail { delivery, reverse_path, parameters } => {
-                self.mail(delivery, reverse_path, parameters).await
+                // Boxed, for a session's future to stay small.
+                Box::pin(self.mail(delivery, reverse_path, parameters)).await
             }
             Question::Recipient { forward_path, parameters } => {
                 self.recipient(forward_path, parameters).await
