@@ -299,3 +299,68 @@ async fn what_cannot_be_kept_is_not_deleted() {
     }
     assert_eq!(scene.post.messages.lock().expect("whole").len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_are_found_by_what_the_dns_says() {
+    use posta_runtime::tls::{Acceptor, Authority, Identity, TlsEnd};
+    let scene = Scene::new(&[], false).await;
+    let authority = Authority::new("A test authority").expect("an authority");
+    let (chain, key) = authority.issue(&["localhost".to_owned()]).expect("a certificate");
+    let identity = Identity::from_pem(chain.as_bytes(), key.as_bytes()).expect("an identity");
+    let tls = Some(TlsEnd::Accept(Acceptor::new(vec![identity], None).expect("an acceptor")));
+    let mechanisms = [posta_wire::sasl::Mechanism::Plain].into_iter().collect();
+    let post = Arc::new(Post { tls, tls_first: true, mechanisms, ..Post::default() });
+    let (smtp, pop3) = (smtp_server(post.clone()).await, pop3_server(post).await);
+    let zone = format!(
+        "_submissions._tcp.south.example. 60 IN SRV 0 0 {} localhost.\n\
+         _pop3s._tcp.south.example. 60 IN SRV 0 0 {} localhost.\n",
+        smtp.port(),
+        pop3.port()
+    );
+    let zone = posta_dns::Zone::parse(&zone).expect("a zone");
+    let server =
+        posta_dns::ZoneServer::start(([127, 0, 0, 1], 0).into(), zone, None).await.expect("a server");
+    let dns = server.address().to_string();
+    fs::write(scene.path("ca.pem"), authority.pem()).expect("written");
+    let ca = scene.path("ca.pem");
+    let known =
+        ["setup", "--from", "Bob <bob@south.example>", "--user", USER, "--password-stdin", "--ca", &ca];
+    let looking = [&known[..], &["--dns", &dns]].concat();
+    let found = scene.mail(&looking, PASSWORD).await;
+    // Both are announced, and proved their names, but belong to another domain: nobody is there to ask.
+    assert_eq!(code(&found), 1, "{found:?}");
+    for (what, port, service) in
+        [("sending", smtp.port(), "_submissions._tcp"), ("fetching", pop3.port(), "_pop3s._tcp")]
+    {
+        let line = format!("found {what}: localhost:{port} (announced by {service}, TLS)");
+        assert!(out(&found).contains(&line), "{line}: {found:?}");
+    }
+    assert!(err(&found).contains("not of south.example"), "{found:?}");
+    assert!(!Path::new(&scene.path("config/posta/accounts.toml")).exists());
+    // Named, they are taken.
+    let (smtp, pop3) = (format!("localhost:{}", smtp.port()), format!("localhost:{}", pop3.port()));
+    let named = [&known[..], &["--smtp", &smtp, "--pop3", &pop3, "--tls", "tls"]].concat();
+    let done = scene.mail(&named, PASSWORD).await;
+    assert_eq!(code(&done), 0, "{done:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_in_place_of_a_password() {
+    let mut scene = Scene::new(&[], false).await;
+    let mechanisms = [posta_wire::sasl::Mechanism::OauthBearer].into_iter().collect();
+    let messages = Mutex::new(vec![LETTER.as_bytes().to_vec()]);
+    scene.post = Arc::new(Post { messages, mechanisms, ..Post::default() });
+    scene.smtp = smtp_server(scene.post.clone()).await.to_string();
+    scene.pop3 = pop3_server(scene.post.clone()).await.to_string();
+    let wrong = scene.setup(&["--oauth"], "expired").await;
+    assert_eq!(code(&wrong), 1, "{wrong:?}");
+    let done = scene.setup(&["--oauth"], support::TOKEN).await;
+    assert_eq!(code(&done), 0, "{done:?}");
+    let listed = scene.mail(&["list"], "").await;
+    assert!(out(&listed).contains("Ada Löv"), "{listed:?}");
+    let sent = scene.mail(&["send", "--to", "ada@north.example", "--subject", "x"], "x\n").await;
+    assert_eq!(code(&sent), 0, "{sent:?}");
+    assert_eq!(scene.post.accepted.lock().expect("whole").len(), 1);
+    let tried = scene.post.exchanges.lock().expect("whole").clone();
+    assert!(!tried.is_empty() && tried.iter().all(|name| name == "OAUTHBEARER"), "{tried:?}");
+}

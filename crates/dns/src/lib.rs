@@ -12,7 +12,7 @@ mod server;
 mod system;
 mod zone;
 
-pub use resolver::{DnsError, MxRecord, Resolver};
+pub use resolver::{DnsError, MxRecord, Resolver, SrvRecord};
 pub use routing::{OwnHosts, Ports, Route, RouteError, RouteFailure, RouteHost, fixed_route, route};
 pub use server::{DnsExchange, ZoneObserver, ZoneServer};
 pub use system::DnsResolver;

@@ -49,6 +49,19 @@ pub struct MxRecord {
     pub exchange: Option<Domain>,
 }
 
+/// One SRV record (RFC 2782).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SrvRecord {
+    /// Lower is tried first.
+    pub priority: u16,
+    /// Of those with the same priority, a higher one is chosen more often.
+    pub weight: u16,
+    /// Where the host listens.
+    pub port: u16,
+    /// The host; `None` is the root: the service is decidedly not offered.
+    pub target: Option<Domain>,
+}
+
 /// Look-ups. An empty answer is an error (`NoRecord`), never an empty list.
 ///
 /// Names are absolute: no search list is ever applied (RFC 5321 §2.3.5 knows only fully-qualified
@@ -65,6 +78,11 @@ pub trait Resolver: Send + Sync + 'static {
     async fn aaaa(&self, name: &Domain) -> Result<Vec<Ipv6Addr>, DnsError>;
     /// Text records, their strings joined.
     async fn txt(&self, name: &Domain) -> Result<Vec<Vec<u8>>, DnsError>;
+    /// SRV records of a service, written like `_submissions._tcp` (RFC 2782), at a domain. Resolvers that
+    /// know of none say so.
+    async fn srv(&self, service: &str, name: &Domain) -> Result<Vec<SrvRecord>, DnsError> {
+        Err(DnsError::NoRecord(format!("{service}.{name}")))
+    }
     /// Names of an address.
     async fn ptr(&self, address: IpAddr) -> Result<Vec<Domain>, DnsError>;
 }

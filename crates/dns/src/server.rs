@@ -6,7 +6,7 @@ use hickory_proto::{
     op::{Edns, Header, HeaderCounts, MessageType, Metadata, OpCode, ResponseCode},
     rr::{
         DNSClass, Name, RData, Record, RecordType as WireType,
-        rdata::{A, AAAA, CNAME, MX, PTR, SOA, TXT},
+        rdata::{A, AAAA, CNAME, MX, PTR, SOA, SRV, TXT},
     },
 };
 use hickory_server::{
@@ -199,6 +199,7 @@ fn record_type(wire_type: WireType) -> Option<RecordType> {
         WireType::MX => RecordType::Mx,
         WireType::TXT => RecordType::Txt,
         WireType::PTR => RecordType::Ptr,
+        WireType::SRV => RecordType::Srv,
         _ => return None,
     })
 }
@@ -219,6 +220,13 @@ fn wire_record(record: &ZoneRecord) -> Option<Record> {
                 None => Name::root(),
             };
             RData::MX(MX::new(mx.preference, exchange))
+        }
+        ZoneData::Srv(srv) => {
+            let target = match &srv.target {
+                Some(target) => wire_name(target)?,
+                None => Name::root(),
+            };
+            RData::SRV(SRV::new(srv.priority, srv.weight, srv.port, target))
         }
         ZoneData::Txt(strings) => RData::TXT(TXT::new(strings.clone())),
     };

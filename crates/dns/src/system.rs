@@ -1,7 +1,7 @@
 //! The real resolver: asks the servers of the system's configuration, or those given.
 
 use crate::{
-    DnsError, MxRecord, Resolver,
+    DnsError, MxRecord, Resolver, SrvRecord,
     limits::{
         CACHE_ENTRIES_MAX, NEGATIVE_TTL_MAX, POSITIVE_TTL_MAX, QUESTION_ATTEMPTS, QUESTION_TIME_MAX,
         TEXT_OCTETS_MAX,
@@ -190,6 +190,26 @@ impl Resolver for DnsResolver {
             texts.push(text);
         }
         Ok(texts)
+    }
+
+    async fn srv(&self, service: &str, name: &Domain) -> Result<Vec<SrvRecord>, DnsError> {
+        let whole = format!("{service}.{}", name.to_ascii());
+        let mut asked = Name::from_ascii(&whole).map_err(|_| DnsError::NoSuchName(whole.clone()))?;
+        asked.set_fqdn(true);
+        let found = self.look_up(asked, RecordType::SRV).await?;
+        let records: Vec<SrvRecord> = found
+            .iter()
+            .filter_map(|data| {
+                let RData::SRV(srv) = data else { return None };
+                // A target that is no host name is passed over; the root means that there is no service.
+                let target = if srv.target.is_root() { None } else { Some(domain(&srv.target)?) };
+                Some(SrvRecord { priority: srv.priority, weight: srv.weight, port: srv.port, target })
+            })
+            .collect();
+        match records.is_empty() {
+            true => Err(DnsError::Unusable { name: whole, reason: "its targets are no host names".into() }),
+            false => Ok(records),
+        }
     }
 
     async fn ptr(&self, address: IpAddr) -> Result<Vec<Domain>, DnsError> {

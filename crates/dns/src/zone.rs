@@ -1,7 +1,7 @@
 //! Zones in memory, written as a small text like a master file (RFC 1035 §5), and a resolver that
 //! answers from them.
 
-use crate::{DnsError, MxRecord, Resolver, limits::ALIASES_MAX};
+use crate::{DnsError, MxRecord, Resolver, SrvRecord, limits::ALIASES_MAX};
 use async_trait::async_trait;
 use posta_address::Domain;
 use std::{
@@ -28,6 +28,8 @@ pub enum RecordType {
     Txt,
     /// Name of an address.
     Ptr,
+    /// Where a service is (RFC 2782).
+    Srv,
 }
 
 impl fmt::Display for RecordType {
@@ -39,6 +41,7 @@ impl fmt::Display for RecordType {
             RecordType::Mx => "MX",
             RecordType::Txt => "TXT",
             RecordType::Ptr => "PTR",
+            RecordType::Srv => "SRV",
         })
     }
 }
@@ -53,6 +56,7 @@ impl FromStr for RecordType {
             "MX" => RecordType::Mx,
             "TXT" => RecordType::Txt,
             "PTR" => RecordType::Ptr,
+            "SRV" => RecordType::Srv,
             _ => return Err(()),
         })
     }
@@ -73,6 +77,8 @@ pub enum ZoneData {
     Txt(Vec<String>),
     /// Name of an address.
     Ptr(Domain),
+    /// Where a service is.
+    Srv(SrvRecord),
 }
 
 impl ZoneData {
@@ -85,6 +91,7 @@ impl ZoneData {
             ZoneData::Mx(_) => RecordType::Mx,
             ZoneData::Txt(_) => RecordType::Txt,
             ZoneData::Ptr(_) => RecordType::Ptr,
+            ZoneData::Srv(_) => RecordType::Srv,
         }
     }
 }
@@ -97,6 +104,10 @@ impl fmt::Display for ZoneData {
             ZoneData::Cname(name) | ZoneData::Ptr(name) => name.fmt(f),
             ZoneData::Mx(MxRecord { preference, exchange: Some(name) }) => write!(f, "{preference} {name}"),
             ZoneData::Mx(MxRecord { preference, exchange: None }) => write!(f, "{preference} ."),
+            ZoneData::Srv(SrvRecord { priority, weight, port, target }) => match target {
+                Some(target) => write!(f, "{priority} {weight} {port} {target}"),
+                None => write!(f, "{priority} {weight} {port} ."),
+            },
             ZoneData::Txt(strings) => write!(f, "{:?}", strings.concat()),
         }
     }
@@ -338,6 +349,15 @@ fn read_data(record_type: &str, data: &[String]) -> Result<ZoneData, String> {
             preference: preference.parse().map_err(|_| wrong())?,
             exchange: if exchange == "." { None } else { Some(absolute(exchange)?) },
         }),
+        (RecordType::Srv, [priority, weight, port, target]) => {
+            let number = |word: &String| word.parse().map_err(|_| wrong());
+            ZoneData::Srv(SrvRecord {
+                priority: number(priority)?,
+                weight: number(weight)?,
+                port: number(port)?,
+                target: if target == "." { None } else { Some(absolute(target)?) },
+            })
+        }
         (RecordType::Txt, strings) if !strings.is_empty() => {
             // RFC 1035 §3.3: a character-string has at most 255 octets.
             if strings.iter().any(|string| string.len() > 255) {
@@ -436,6 +456,13 @@ impl Resolver for ZoneResolver {
         let pick =
             |data| if let ZoneData::Txt(strings) = data { Some(strings.concat().into_bytes()) } else { None };
         Ok(self.ask(name, RecordType::Txt)?.into_iter().filter_map(pick).collect())
+    }
+
+    async fn srv(&self, service: &str, name: &Domain) -> Result<Vec<SrvRecord>, DnsError> {
+        let whole = format!("{service}.{name}");
+        let name = Domain::parse(&whole).map_err(|_| DnsError::NoSuchName(whole))?;
+        let pick = |data| if let ZoneData::Srv(srv) = data { Some(srv) } else { None };
+        Ok(self.ask(&name, RecordType::Srv)?.into_iter().filter_map(pick).collect())
     }
 
     async fn ptr(&self, address: IpAddr) -> Result<Vec<Domain>, DnsError> {

@@ -1,7 +1,9 @@
 //! Zone texts; the zone server asked by the real resolver over loopback.
 
 use posta_address::Domain;
-use posta_dns::{DnsError, DnsExchange, DnsResolver, MxRecord, Resolver, Zone, ZoneResolver, ZoneServer};
+use posta_dns::{
+    DnsError, DnsExchange, DnsResolver, MxRecord, Resolver, SrvRecord, Zone, ZoneResolver, ZoneServer,
+};
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex},
@@ -19,10 +21,11 @@ fn texts_that_are_no_zone() {
         ("\n; x\na.example. 60 IN A 1.2.3", "zone, line 3: wrong data for A: 1.2.3"),
         ("a.example. 60 CH A 1.2.3.4", "zone, line 1: not the class IN: CH"),
         ("a.example. soon IN A 1.2.3.4", "zone, line 1: not a TTL: soon"),
-        ("a.example. 60 IN SRV 1 2 3 x.", "zone, line 1: not a type: SRV"),
+        ("a.example. 60 IN HINFO 1 2 3 x.", "zone, line 1: not a type: HINFO"),
+        ("a.example. 60 IN SRV 1 2 65536 x.", "zone, line 1: wrong data for SRV: 1 2 65536 x."),
         ("a.example. 60 IN TXT \"open", "zone, line 1: a quote is not closed"),
         ("a..example. 60 IN A 1.2.3.4", "zone, line 1: a..example.: bad domain"),
-        ("a.example. 60 IN TIMEOUT SRV", "zone, line 1: not a type: SRV"),
+        ("a.example. 60 IN TIMEOUT HINFO", "zone, line 1: not a type: HINFO"),
         ("a.example. 60", "zone, line 1: expected: name TTL IN TYPE data"),
     ];
     for (text, expected) in table {
@@ -38,6 +41,9 @@ south.example.        300 IN MX    10 mx.south.example.
 mx.south.example.     300 IN A     127.0.0.1
                       300 IN AAAA  ::1
 mx2.south.example.    300 IN A     127.0.0.2
+_pop3s._tcp.south.example. 300 IN SRV 10 1 995 mx.south.example.
+                      300 IN SRV   20 1 1995 mx2.south.example.
+_pop3._tcp.south.example. 300 IN SRV 0 0 0 .
 www.south.example.    300 IN CNAME south.example.
 null.example.         300 IN MX    0 .
 broken.example.       300 IN SERVFAIL
@@ -63,6 +69,12 @@ async fn check_resolver(resolver: &dyn Resolver) {
     assert_eq!(resolver.a(&name("müller.example")).await, Ok(vec![Ipv4Addr::new(192, 0, 2, 80)]));
     assert_eq!(resolver.aaaa(&name("mx.south.example")).await.unwrap()[0].to_string(), "::1");
     assert_eq!(resolver.txt(&name("south.example")).await, Ok(vec![b"v=spf1 -all; really".to_vec()]));
+    let mut srv = resolver.srv("_pop3s._tcp", &name("south.example")).await.unwrap();
+    srv.sort_by_key(|record| record.priority);
+    let first = SrvRecord { priority: 10, weight: 1, port: 995, target: Some(name("mx.south.example")) };
+    assert_eq!((srv.len(), &srv[0]), (2, &first));
+    let none = SrvRecord { priority: 0, weight: 0, port: 0, target: None };
+    assert_eq!(resolver.srv("_pop3._tcp", &name("south.example")).await, Ok(vec![none]));
     // An empty non-terminal and a name without this type exist; others don't.
     let kind = |error: DnsError| match error {
         DnsError::NoSuchName(_) => "no such name",
@@ -75,6 +87,7 @@ async fn check_resolver(resolver: &dyn Resolver) {
     assert_eq!(resolver.aaaa(&name("mx2.south.example")).await.map_err(kind), Err("no record"));
     assert_eq!(resolver.a(&name("gone.example")).await.map_err(kind), Err("no such name"));
     assert_eq!(resolver.mx(&name("broken.example")).await.map_err(kind), Err("temporary"));
+    assert_eq!(resolver.srv("_imaps._tcp", &name("south.example")).await.map_err(kind), Err("no such name"));
     assert_eq!(resolver.cname(&name("broken.example")).await.map_err(kind), Err("temporary"));
 }
 

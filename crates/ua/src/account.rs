@@ -39,6 +39,9 @@ pub struct Account {
     /// Log in with APOP; the password is the shared secret then.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub apop: bool,
+    /// Log in with OAuth tokens (RFC 7628); what the password's file or command gives is one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub oauth: bool,
     /// How connections are protected.
     #[serde(default, skip_serializing_if = "is_default")]
     pub security: Security,
@@ -287,6 +290,7 @@ mod tests {
             pop3: "mail.north.example:110".parse().unwrap(),
             user: "ada@north.example".into(),
             apop: false,
+            oauth: false,
             security: Security::Auto,
             authorities: None,
             password_file: None,

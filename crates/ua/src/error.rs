@@ -55,6 +55,9 @@ pub enum MaildropError {
     /// The password would cross the network in the clear.
     #[error("the server offers no TLS, and the password is not sent in the clear")]
     InTheClear,
+    /// A token is what we have, and the server takes none here.
+    #[error("the server takes no tokens here (it offers neither OAUTHBEARER nor XOAUTH2 inside TLS)")]
+    NoTokens,
     /// What came is more than we take.
     #[error("message {message} has more than {limit} octets; `posta mail fetch` puts it into a file")]
     TooLarge {
@@ -75,7 +78,10 @@ impl MaildropError {
             MaildropError::Connect(_) | MaildropError::Broken => true,
             MaildropError::Refused { reply, .. } => reply.is_transient(),
             MaildropError::Session(failure) => failure.fault.is_transient(),
-            MaildropError::InTheClear | MaildropError::TooLarge { .. } | MaildropError::Sink(_) => false,
+            MaildropError::InTheClear
+            | MaildropError::NoTokens
+            | MaildropError::TooLarge { .. }
+            | MaildropError::Sink(_) => false,
         }
     }
 }

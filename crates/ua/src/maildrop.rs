@@ -12,7 +12,7 @@ use posta_smtp::client::TlsUse;
 use posta_wire::{
     TlsFacts,
     sasl::{
-        self,
+        self, Mechanism,
         client::{Context, Exchange},
         limits::RANDOM_OCTETS,
     },
@@ -48,6 +48,19 @@ impl Maildrop {
         octets_max: u64,
         transcript: Option<Arc<dyn Transcript>>,
     ) -> Result<Maildrop, MaildropError> {
+        let mut opened = Maildrop::connect(outside, endpoint, octets_max, transcript).await?;
+        opened.maildrop.ask_for_utf8(&opened.capabilities).await?;
+        opened.log_in(outside, endpoint, credentials).await?;
+        Ok(opened.maildrop)
+    }
+
+    /// Connects, begins TLS, and asks what is offered.
+    async fn connect(
+        outside: &Outside,
+        endpoint: &Endpoint,
+        octets_max: u64,
+        transcript: Option<Arc<dyn Transcript>>,
+    ) -> Result<Opened, MaildropError> {
         let (mut stream, remote) = outside.connect(endpoint).await?;
         let protection = outside.security.protection(endpoint, remote);
         let tls = protection.end(outside, endpoint, remote);
@@ -88,58 +101,7 @@ impl Maildrop {
         let is_secured = implicit_tls || maildrop.secure(protection.tls, &mut facts).await?;
         let is_confidential = is_secured || protection.is_here;
         let capabilities = maildrop.capabilities().await?;
-        maildrop.ask_for_utf8(&capabilities).await?;
-        if credentials.method == LoginMethod::Strongest
-            && maildrop
-                .authenticate(outside, &credentials, &capabilities, is_confidential, facts.as_deref())
-                .await?
-        {
-            return Ok(maildrop);
-        }
-        let mut credentials = credentials;
-        if !is_confidential {
-            // RFC 8314 §3: a password must not cross the network in the clear; APOP's answer may.
-            match credentials.method {
-                LoginMethod::Password | LoginMethod::Strongest => return Err(MaildropError::InTheClear),
-                LoginMethod::Apop | LoginMethod::ApopIfOffered => credentials.method = LoginMethod::Apop,
-            }
-        }
-        maildrop.request(Request::Login(credentials), |_| Ok(())).await?;
-        Ok(maildrop)
-    }
-
-    /// Logs in by the strongest SASL mechanism that is safe here (RFC 5034); whether there was one.
-    async fn authenticate(
-        &mut self,
-        outside: &Outside,
-        credentials: &Credentials,
-        capabilities: &[Capability],
-        confidential: bool,
-        tls: Option<&TlsFacts>,
-    ) -> Result<bool, MaildropError> {
-        let names = capabilities.iter().filter_map(|capability| match capability {
-            Capability::Sasl(names) => Some(names),
-            _ => None,
-        });
-        let offered = names.flatten().filter_map(|name| name.parse().ok()).collect();
-        let mut random = [0; RANDOM_OCTETS];
-        outside.entropy.fill(&mut random);
-        let bindings = tls.map(|facts| facts.bindings.clone()).unwrap_or_default();
-        let context = Context { offered, confidential, bindings, random };
-        let password = sasl::client::Credentials::Password {
-            authcid: credentials.user.clone(),
-            authzid: None,
-            password: credentials.secret.clone(),
-        };
-        let Ok(exchange) = Exchange::strongest(&password, &context) else { return Ok(false) };
-        let shows_password = exchange.mechanism().is_plaintext();
-        match self.request(Request::Authenticate(Box::new(exchange)), |_| Ok(())).await {
-            Ok(_) => Ok(true),
-            // Perhaps the server keeps nothing of this account's that the mechanism could work with; USER and
-            // PASS are tried where nobody listens.
-            Err(MaildropError::Refused { .. }) if confidential && !shows_password => Ok(false),
-            Err(error) => Err(error),
-        }
+        Ok(Opened { maildrop, capabilities, facts, is_confidential })
     }
 
     /// Messages are to come as they are (RFC 6856 §2.1): we read UTF-8 in header sections. After TLS, before
@@ -330,6 +292,92 @@ impl Maildrop {
 impl Drop for Maildrop {
     fn drop(&mut self) {
         self.task.abort();
+    }
+}
+
+/// Whether there is a POP3 server that talks to us.
+pub(crate) async fn probe_maildrop(outside: &Outside, endpoint: &Endpoint) -> Result<(), MaildropError> {
+    let opened = Maildrop::connect(outside, endpoint, 0, None).await?;
+    opened.maildrop.quit().await.map(drop)
+}
+
+/// A session that is not logged in yet.
+struct Opened {
+    maildrop: Maildrop,
+    capabilities: Vec<Capability>,
+    facts: Option<Arc<TlsFacts>>,
+    is_confidential: bool,
+}
+
+impl Opened {
+    async fn log_in(
+        &mut self,
+        outside: &Outside,
+        endpoint: &Endpoint,
+        mut credentials: Credentials,
+    ) -> Result<(), MaildropError> {
+        match credentials.method {
+            LoginMethod::Strongest => {
+                let password = sasl::client::Credentials::Password {
+                    authcid: credentials.user.clone(),
+                    authzid: None,
+                    password: credentials.secret.clone(),
+                };
+                if self.authenticate(outside, &password).await? {
+                    return Ok(());
+                }
+            }
+            LoginMethod::Token => {
+                let token = sasl::client::Credentials::Token {
+                    user: credentials.user,
+                    token: credentials.secret,
+                    host: endpoint.host().to_owned(),
+                    port: endpoint.port(),
+                };
+                let is_taken = self.authenticate(outside, &token).await?;
+                return if is_taken { Ok(()) } else { Err(MaildropError::NoTokens) };
+            }
+            LoginMethod::Password | LoginMethod::Apop | LoginMethod::ApopIfOffered => {}
+        }
+        if !self.is_confidential {
+            // RFC 8314 §3: a password must not cross the network in the clear; APOP's answer may.
+            match credentials.method {
+                LoginMethod::Apop | LoginMethod::ApopIfOffered => credentials.method = LoginMethod::Apop,
+                _ => return Err(MaildropError::InTheClear),
+            }
+        }
+        self.maildrop.request(Request::Login(credentials), |_| Ok(())).await.map(drop)
+    }
+
+    /// Logs in by the strongest SASL mechanism that is safe here (RFC 5034); whether there was one.
+    async fn authenticate(
+        &mut self,
+        outside: &Outside,
+        credentials: &sasl::client::Credentials,
+    ) -> Result<bool, MaildropError> {
+        let names = self.capabilities.iter().filter_map(|capability| match capability {
+            Capability::Sasl(names) => Some(names),
+            _ => None,
+        });
+        let mut offered: Vec<Mechanism> = names.flatten().filter_map(|name| name.parse().ok()).collect();
+        loop {
+            let mut random = [0; RANDOM_OCTETS];
+            outside.entropy.fill(&mut random);
+            let bindings = self.facts.as_ref().map(|facts| facts.bindings.clone()).unwrap_or_default();
+            let confidential = self.is_confidential;
+            let context = Context { offered: offered.clone(), confidential, bindings, random };
+            let Ok(exchange) = Exchange::strongest(credentials, &context) else { return Ok(false) };
+            let shows_secret = exchange.mechanism().is_plaintext();
+            match self.maildrop.request(Request::Authenticate(Box::new(exchange)), |_| Ok(())).await {
+                Ok(_) => return Ok(true),
+                // Perhaps the server keeps nothing of this account's that the mechanism could work with, as
+                // of one that is older than SCRAM: what shows the password is tried where nobody listens.
+                Err(MaildropError::Refused { .. }) if confidential && !shows_secret => {
+                    offered.retain(|mechanism| mechanism.is_plaintext());
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 }
 

@@ -5,7 +5,8 @@ use async_trait::async_trait;
 use posta_address::{AddressLiteral, ForwardPath, Host, Mailbox, ReversePath};
 use posta_runtime::{Driven, Handler, Transcript, drive};
 use posta_smtp::client::{
-    Answer, Event, Failure, Question, Recipient, RecipientOutcome, Requests, Session, Settings, Transaction,
+    Answer, Event, Failure, Fault, Question, Recipient, RecipientOutcome, Requests, Session, Settings, Stage,
+    Transaction,
 };
 use posta_wire::{
     Secret, TlsFacts,
@@ -28,40 +29,99 @@ pub type Outcomes = Vec<(Mailbox, RecipientOutcome)>;
 pub struct Login {
     /// The name.
     pub user: String,
+    /// What proves it.
+    pub secret: Secret,
+    /// What kind of a secret that is.
+    pub proof: Proof,
+}
+
+/// What kind of a secret proves who we are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
     /// The password.
-    pub password: Secret,
-    /// It is APOP's shared secret and not the password: then only CRAM-MD5 can be used.
-    pub is_shared_secret: bool,
+    Password,
+    /// APOP's shared secret: then only CRAM-MD5 can be used.
+    SharedSecret,
+    /// An OAuth token: OAUTHBEARER and XOAUTH2 (RFC 7628).
+    Token,
 }
 
 impl Login {
-    /// By the strongest mechanism of those that are safe on this connection.
+    /// By the strongest mechanism of those that are safe on this connection, and that `tries` has not ruled
+    /// out.
     fn begin(
         &self,
         outside: &Outside,
-        remote: SocketAddr,
-        tls: Option<&TlsFacts>,
+        endpoint: &Endpoint,
+        connection: &Connection,
         offered: MechanismSet,
+        tries: &mut Tries,
     ) -> Answer {
         if offered.is_empty() {
             // Who needs no login offers none; who needs one says so at MAIL.
             return Answer::Unidentified;
         }
-        let usable = |mechanism: &Mechanism| !self.is_shared_secret || *mechanism == Mechanism::CramMd5;
+        let usable = |mechanism: &Mechanism| {
+            (self.proof != Proof::SharedSecret || *mechanism == Mechanism::CramMd5)
+                && (!tries.plaintext_only || mechanism.is_plaintext())
+        };
         let mut random = [0; RANDOM_OCTETS];
         outside.entropy.fill(&mut random);
         let context = Context {
             offered: offered.iter().filter(usable).collect(),
-            confidential: tls.is_some_and(TlsFacts::is_verified) || remote.ip().is_loopback(),
-            bindings: tls.map(|facts| facts.bindings.clone()).unwrap_or_default(),
+            confidential: connection.is_confidential(),
+            bindings: connection.tls.as_ref().map(|facts| facts.bindings.clone()).unwrap_or_default(),
             random,
         };
-        let (authcid, password) = (self.user.clone(), self.password.clone());
-        let credentials = Credentials::Password { authcid, authzid: None, password };
-        match Exchange::strongest(&credentials, &context) {
-            Ok(exchange) => Answer::Exchange(Box::new(exchange)),
+        match Exchange::strongest(&self.credentials(endpoint), &context) {
+            Ok(exchange) => {
+                // An account that is older than SCRAM has no verifier: another mechanism may work, where
+                // nobody listens.
+                tries.again = context.confidential
+                    && !exchange.mechanism().is_plaintext()
+                    && self.proof == Proof::Password
+                    && offered.iter().any(Mechanism::is_plaintext);
+                Answer::Exchange(Box::new(exchange))
+            }
             Err(reason) => Answer::NoExchange(reason.to_string()),
         }
+    }
+
+    fn credentials(&self, endpoint: &Endpoint) -> Credentials {
+        match self.proof {
+            Proof::Password | Proof::SharedSecret => Credentials::Password {
+                authcid: self.user.clone(),
+                authzid: None,
+                password: self.secret.clone(),
+            },
+            Proof::Token => Credentials::Token {
+                user: self.user.clone(),
+                token: self.secret.clone(),
+                host: endpoint.host().to_owned(),
+                port: endpoint.port(),
+            },
+        }
+    }
+}
+
+/// What was tried to log in.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tries {
+    /// Others were tried in vain.
+    plaintext_only: bool,
+    /// Should this fail, what shows the password to the server is worth a try.
+    again: bool,
+}
+
+/// What is known of the connection.
+struct Connection {
+    remote: SocketAddr,
+    tls: Option<Arc<TlsFacts>>,
+}
+
+impl Connection {
+    fn is_confidential(&self) -> bool {
+        self.tls.as_deref().is_some_and(TlsFacts::is_verified) || self.remote.ip().is_loopback()
     }
 }
 
@@ -86,6 +146,27 @@ pub async fn submit_as(
     if letter.recipients.is_empty() {
         return Err(SubmitError::NoRecipients);
     }
+    let mut tries = Tries::default();
+    let submitted = submit_once(outside, endpoint, letter, login, transcript, &mut tries).await;
+    match submitted {
+        Err(SubmitError::Session(Failure { stage: Stage::Authentication, fault: Fault::Refused(_) }))
+            if tries.again =>
+        {
+            let mut tries = Tries { plaintext_only: true, again: false };
+            submit_once(outside, endpoint, letter, login, transcript, &mut tries).await
+        }
+        submitted => submitted,
+    }
+}
+
+async fn submit_once(
+    outside: &Outside,
+    endpoint: &Endpoint,
+    letter: &Letter,
+    login: Option<&Login>,
+    transcript: Option<&dyn Transcript>,
+    tries: &mut Tries,
+) -> Result<Outcomes, SubmitError> {
     let (mut stream, remote) = outside.connect(endpoint).await?;
     let protection = outside.security.protection(endpoint, remote);
     let tls = protection.end(outside, endpoint, remote);
@@ -95,9 +176,10 @@ pub async fn submit_as(
     let mut session = Session::new(settings, outside.clock.now());
     let mut sender = Sender {
         outside,
+        endpoint,
         login,
-        remote,
-        tls: None,
+        tries,
+        connection: Connection { remote, tls: None },
         letter,
         begun: 0,
         offset: 0,
@@ -153,9 +235,10 @@ fn broken(driven: Driven) -> String {
 /// Sends one letter, in as many transactions as its recipients need.
 struct Sender<'l> {
     outside: &'l Outside,
+    endpoint: &'l Endpoint,
     login: Option<&'l Login>,
-    remote: SocketAddr,
-    tls: Option<Arc<TlsFacts>>,
+    tries: &'l mut Tries,
+    connection: Connection,
     letter: &'l Letter,
     /// Recipients of the transactions begun so far.
     begun: usize,
@@ -202,10 +285,7 @@ impl Sender<'_> {
             });
         }
         // A session that broke between two transactions: the rest has the same fate.
-        let missing = Failure {
-            stage: posta_smtp::client::Stage::Mail,
-            fault: posta_smtp::client::Fault::ConnectionLost,
-        };
+        let missing = Failure { stage: Stage::Mail, fault: Fault::ConnectionLost };
         outcomes.resize(letter.recipients.len(), Err(failure.unwrap_or(missing)));
         Ok(letter.recipients.iter().cloned().zip(outcomes).collect())
     }
@@ -218,7 +298,9 @@ impl Handler<Session> for Sender<'_> {
             Question::Next => self.next_transaction(),
             Question::Content => self.next_piece(),
             Question::Authenticate(offered) => match self.login {
-                Some(login) => login.begin(self.outside, self.remote, self.tls.as_deref(), offered),
+                Some(login) => {
+                    login.begin(self.outside, self.endpoint, &self.connection, offered, self.tries)
+                }
                 None => Answer::Unidentified,
             },
         }
@@ -226,7 +308,7 @@ impl Handler<Session> for Sender<'_> {
 
     async fn event(&mut self, event: Event) {
         match event {
-            Event::Secured(facts) => self.tls = Some(facts),
+            Event::Secured(facts) => self.connection.tls = Some(facts),
             Event::Ready { .. } | Event::Requested(_) | Event::Turned => {}
             Event::Done(outcomes) => self.outcomes.extend(outcomes),
             Event::Failed(failure) => self.failure = Some(failure),

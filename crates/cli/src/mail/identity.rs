@@ -7,8 +7,8 @@ use posta_message::{HeaderText, build::NamedMailbox};
 use posta_pop3::client::{Credentials, LoginMethod};
 use posta_runtime::tls::Trust;
 use posta_ua::{
-    Account, Accounts, Endpoint, Login, Maildrop, Outside, Protocol, Security, limits::PASSWORD_OCTETS_MAX,
-    parse_mailbox, terminal::harmless_line,
+    Account, Accounts, Endpoint, Login, Maildrop, Outside, Proof, Protocol, Security,
+    limits::PASSWORD_OCTETS_MAX, parse_mailbox, terminal::harmless_line,
 };
 use posta_wire::Secret;
 use std::{
@@ -49,6 +49,9 @@ pub(crate) struct Identity {
     /// Log in with APOP; the password is the shared secret then, and is never sent in the clear
     #[arg(long)]
     pub(super) apop: bool,
+    /// Log in with an OAuth token; what --password-file and the like give is one
+    #[arg(long, conflicts_with = "apop")]
+    pub(super) oauth: bool,
     #[command(flatten)]
     pub(super) password: PasswordSource,
     /// Show what is said: C: and S: lines, without secrets
@@ -164,8 +167,12 @@ impl Identity {
             return Ok(None);
         }
         let Credentials { user, secret, method } = self.credentials(account.as_ref())?;
-        let is_shared_secret = method == LoginMethod::Apop;
-        Ok(Some(Login { user, password: secret, is_shared_secret }))
+        let proof = match method {
+            LoginMethod::Apop => Proof::SharedSecret,
+            LoginMethod::Token => Proof::Token,
+            _ => Proof::Password,
+        };
+        Ok(Some(Login { user, secret, proof }))
     }
 
     fn credentials(&self, account: Option<&Account>) -> anyhow::Result<Credentials> {
@@ -173,8 +180,13 @@ impl Identity {
         let user = self.user.clone().or_else(|| account.map(|account| account.user.clone()));
         let user = user.or_else(|| from().map(|from| from.mailbox.to_string()));
         let user = user.context("whose maildrop? Say --user NAME")?;
-        let apop = self.apop || account.is_some_and(|account| account.apop);
-        let what = if apop { "APOP secret" } else { "password" };
+        let apop = self.apop || account.is_some_and(|account| account.apop) && !self.oauth;
+        let oauth = self.oauth || account.is_some_and(|account| account.oauth) && !apop;
+        let (method, what) = match (apop, oauth) {
+            (true, _) => (LoginMethod::Apop, "APOP secret"),
+            (_, true) => (LoginMethod::Token, "token"),
+            _ => (LoginMethod::Strongest, "password"),
+        };
         let secret = match (is_given(&self.password), account) {
             (true, _) => read_password(&self.password, what, &user)?,
             (false, Some(account)) => match account.password(&configuration_folder()?)? {
@@ -183,7 +195,6 @@ impl Identity {
             },
             (false, None) => read_password(&self.password, what, &user)?,
         };
-        let method = if apop { LoginMethod::Apop } else { LoginMethod::Strongest };
         Ok(Credentials { user, secret, method })
     }
 }

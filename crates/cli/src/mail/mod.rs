@@ -2,6 +2,7 @@
 
 mod delete;
 mod dialogue;
+mod discovery;
 mod fetch;
 mod identity;
 mod list;

@@ -2,27 +2,32 @@
 
 use super::{
     DONE, configuration_folder, dialogue,
+    discovery::{Servers, look_for},
     identity::{Identity, is_given, read_password},
     selection::count,
 };
 use crate::output::{BAD, FAINT, GOOD, say, say_aside, styled};
 use anyhow::{Context, bail};
+use posta_address::Mailbox;
 use posta_message::build::NamedMailbox;
 use posta_pop3::client::{Credentials, LoginMethod};
 use posta_runtime::tls::Trust;
 use posta_ua::{
-    Account, Accounts, Endpoint, Maildrop, Outside, Protocol, Security, limits, parse_mailbox,
-    probe_submission, terminal::harmless_line,
+    Account, Accounts, Endpoint, Maildrop, Outside, Protocol, Security, discovery::Found, limits,
+    parse_mailbox, probe_submission, terminal::harmless_line,
 };
 use posta_wire::Secret;
 use std::{
     io::{self, IsTerminal, Write},
+    net::SocketAddr,
     sync::Arc,
 };
 
 /// Set an account up: who you are, where mail goes out and comes in
 ///
-/// What the flags do not say is asked for on the terminal. The connection is checked before anything is
+/// Where neither --smtp nor --pop3 is said, the servers are looked for: what the DNS announces for the domain
+/// of your address, then under the usual names; only those count that prove their names inside TLS. What the
+/// flags do not say is asked for on the terminal. The connection is checked before anything is
 /// kept. Kept in $XDG_CONFIG_HOME/posta/accounts.toml (or ~/.config/posta), the password in a file of its own,
 /// both readable by you alone.
 #[derive(Debug, clap::Args)]
@@ -42,6 +47,12 @@ pub(super) struct Setup {
     /// Keep no password; ask each time
     #[arg(long, conflicts_with_all = ["password_stdin", "password_file", "password_command"])]
     ask_password: bool,
+    /// Don't look for the servers
+    #[arg(long)]
+    no_discovery: bool,
+    /// Ask this name server for them (else the system's)
+    #[arg(long, value_name = "IP:PORT")]
+    dns: Option<SocketAddr>,
     /// Keep the account without trying the connection
     #[arg(long)]
     no_check: bool,
@@ -53,7 +64,7 @@ impl Setup {
     pub(super) async fn run(self) -> anyhow::Result<u8> {
         let folder = configuration_folder()?;
         let mut accounts = Accounts::load(&folder)?;
-        let mut account = self.account()?;
+        let mut account = self.account().await?;
         let password = self.password(&account)?;
         if !self.no_check {
             let secret = match &password {
@@ -84,7 +95,7 @@ impl Setup {
     }
 
     /// Gathers what makes an account, from flags or by asking.
-    fn account(&self) -> anyhow::Result<Account> {
+    async fn account(&self) -> anyhow::Result<Account> {
         let identity = &self.identity;
         let from = answer(&identity.from, "--from", "Your address", None)?;
         let NamedMailbox { name, mailbox } = parse_mailbox(&from)?;
@@ -93,8 +104,19 @@ impl Setup {
             (None, Some(name)) => name.as_str().to_owned(),
             (None, None) => answer(&None, "", "Your name, as others see it", Some(""))?,
         };
-        let smtp = answer(&identity.smtp, "--smtp", "Server for sending (SMTP), HOST:PORT", None)?;
-        let pop3 = answer(&identity.pop3, "--pop3", "Server for fetching (POP3), HOST:PORT", None)?;
+        let found = self.discovered(&mailbox).await?;
+        let security = match (identity.tls, &found) {
+            (Some(tls), _) => tls.into(),
+            (None, Some(found)) => found.security,
+            (None, None) => Security::Auto,
+        };
+        let found = |flag: &Option<String>, pick: fn(&Servers) -> &Found| {
+            flag.clone().or_else(|| found.as_ref().map(|found| pick(found).endpoint.to_string()))
+        };
+        let smtp = found(&identity.smtp, |servers| &servers.submission);
+        let pop3 = found(&identity.pop3, |servers| &servers.maildrop);
+        let smtp = answer(&smtp, "--smtp", "Server for sending (SMTP), HOST:PORT", None)?;
+        let pop3 = answer(&pop3, "--pop3", "Server for fetching (POP3), HOST:PORT", None)?;
         let address = mailbox.to_string();
         let user = answer(&identity.user, "", "Name of the maildrop", Some(&address))?;
         let name = self.name.clone().unwrap_or_else(|| {
@@ -111,12 +133,21 @@ impl Setup {
             pop3: Endpoint::parse(&pop3, 110)?,
             user,
             apop: identity.apop,
-            security: identity.tls.map_or(Security::Auto, Security::from),
+            oauth: identity.oauth,
+            security,
             // Meant from where the command is given; kept so that it can be given from elsewhere.
             authorities: identity.authorities.as_ref().map(std::path::absolute).transpose()?,
             password_file: None,
             password_command: self.password_command.clone(),
         })
+    }
+
+    /// The servers of the address's domain, where none is named.
+    async fn discovered(&self, mailbox: &Mailbox) -> anyhow::Result<Option<Servers>> {
+        let is_wanted = !self.no_discovery && self.identity.smtp.is_none() && self.identity.pop3.is_none();
+        let Some(domain) = mailbox.domain().filter(|_| is_wanted) else { return Ok(None) };
+        let trust = Arc::new(Trust::system_and(self.identity.authorities.as_slice())?);
+        look_for(&Outside { trust, ..Outside::system() }, self.dns, domain).await
     }
 
     /// The password to keep, if one is to be kept.
@@ -131,7 +162,11 @@ impl Setup {
                  --password-command COMMAND or --ask-password"
             );
         }
-        let what = if account.apop { "APOP secret" } else { "password" };
+        let what = match (account.apop, account.oauth) {
+            (true, _) => "APOP secret",
+            (_, true) => "token",
+            _ => "password",
+        };
         read_password(source, what, &account.user).map(Some)
     }
 
@@ -147,7 +182,11 @@ impl Setup {
             Ok((host, _)) => verdict(true, &format!("sending: {} ({})", account.smtp, harmless_line(&host)))?,
             Err(error) => verdict(false, &format!("sending: {}", harmless_line(&error.to_string())))?,
         }
-        let method = if account.apop { LoginMethod::Apop } else { LoginMethod::Strongest };
+        let method = match (account.apop, account.oauth) {
+            (true, _) => LoginMethod::Apop,
+            (_, true) => LoginMethod::Token,
+            _ => LoginMethod::Strongest,
+        };
         let credentials = Credentials { user: account.user.clone(), secret, method };
         let transcript = dialogue::shown_if(show, Protocol::Pop3);
         let opened =

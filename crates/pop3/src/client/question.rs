@@ -37,6 +37,8 @@ pub enum LoginMethod {
     Apop,
     /// APOP where the server offers it, else USER and PASS.
     ApopIfOffered,
+    /// An OAuth token (RFC 7628): [`Request::Authenticate`] alone; no command could carry it.
+    Token,
     /// The strongest that both ends have: whoever drives the session tries [`Request::Authenticate`] first;
     /// by itself it is USER and PASS.
     Strongest,

@@ -180,6 +180,7 @@ impl Session {
     fn log_in(&mut self, credentials: Credentials) {
         let Credentials { user, secret, method } = credentials;
         let timestamp = match method {
+            LoginMethod::Token => return self.fail(Fault::CredentialsUnfit),
             LoginMethod::Password | LoginMethod::Strongest => None,
             LoginMethod::Apop | LoginMethod::ApopIfOffered => self.timestamp.as_deref(),
         };

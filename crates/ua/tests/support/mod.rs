@@ -8,7 +8,7 @@ use posta_pop3::{apop_digest, digests_equal, server as pop3};
 use posta_runtime::{Handler, SystemClock, drive, tls::TlsEnd};
 use posta_smtp::{Reply, server as smtp};
 use posta_ua::Endpoint;
-use posta_wire::sasl::MechanismSet;
+use posta_wire::sasl::{self, ChannelBindings, MechanismSet, server::DecoyKey};
 use std::{
     sync::{Arc, Mutex},
     time::Instant,
@@ -37,10 +37,43 @@ pub(crate) struct Post {
     /// Offers STARTTLS and STLS, or with `tls_first` nothing else.
     pub(crate) tls: Option<TlsEnd>,
     pub(crate) tls_first: bool,
+    /// The mechanisms that both offer.
+    pub(crate) mechanisms: MechanismSet,
+    /// The names of the exchanges that were begun.
+    pub(crate) exchanges: Mutex<Vec<String>>,
+}
+
+impl Post {
+    fn exchange(&self, mechanism: sasl::Mechanism) -> Box<sasl::server::Exchange> {
+        self.exchanges.lock().expect("whole").push(mechanism.to_string());
+        let settings = sasl::server::Settings::new("mail.south.example", DecoyKey::new([1; 32]));
+        let (random, bindings) = (*b"eighteen octets!!!", ChannelBindings::none());
+        let context = sasl::server::Context { random, unix_secs: 1_795_460_400, bindings };
+        Box::new(sasl::server::Exchange::new(mechanism, &settings, context))
+    }
+}
+
+/// Bob's account is older than SCRAM: there is a password, and no verifier. There is a token, too.
+fn credentials(question: sasl::server::Question) -> sasl::server::Answer {
+    use sasl::server::{Answer, Question};
+    match question {
+        Question::CheckPassword { authcid, password, .. }
+            if authcid == USER && password.expose() == PASSWORD =>
+        {
+            Answer::Accepted { authcid }
+        }
+        Question::CheckToken { token, authzid, host, .. }
+            if token.expose() == TOKEN && host.as_deref().is_none_or(|host| host == "127.0.0.1") =>
+        {
+            Answer::Accepted { authcid: authzid.unwrap_or_default() }
+        }
+        _ => Answer::Refused,
+    }
 }
 
 pub(crate) const USER: &str = "bob@south.example";
 pub(crate) const PASSWORD: &str = "sword fish";
+pub(crate) const TOKEN: &str = "ya29.token";
 pub(crate) const TIMESTAMP: &str = "<1896.697170952@dbc.mtview.ca.us>";
 
 async fn listener() -> (TcpListener, Endpoint) {
@@ -86,7 +119,15 @@ impl Handler<smtp::Session> for SmtpHandler {
         use smtp::Question;
         smtp::Answer::Reply(match question {
             Question::Greeting => self.settings.greeting(),
-            Question::Hello(hello) => self.settings.welcome(&hello),
+            Question::Hello(hello) => {
+                let offered = self.post.mechanisms;
+                let authentication = smtp::Authentication { offered, ..smtp::Authentication::default() };
+                return smtp::Answer::Welcome(self.settings.welcome(&hello), authentication);
+            }
+            Question::Authenticate(mechanism) => {
+                return smtp::Answer::Exchange(self.post.exchange(mechanism));
+            }
+            Question::Credentials(question) => return smtp::Answer::Credentials(credentials(*question)),
             Question::Mail { reverse_path, .. } if reverse_path.to_string().contains("spammer") => {
                 Reply::new(550, None, "not from you")
             }
@@ -169,14 +210,11 @@ impl Handler<pop3::Session> for Pop3Handler {
             Question::Apop { user, timestamp, digest } => {
                 self.login(user == USER && digests_equal(&apop_digest(&timestamp, PASSWORD), &digest))
             }
-            // None is offered.
-            Question::Mechanisms => pop3::Answer::Mechanisms(MechanismSet::EMPTY),
-            Question::Authenticate(_)
-            | Question::Credentials(_)
-            | Question::Open(_)
-            | Question::AuthenticationFailed(_) => {
-                pop3::Answer::NoExchange(pop3::MechanismRefusal::NotOffered)
-            }
+            Question::Mechanisms => pop3::Answer::Mechanisms(self.post.mechanisms),
+            Question::Authenticate(mechanism) => pop3::Answer::Exchange(self.post.exchange(mechanism)),
+            Question::Credentials(question) => pop3::Answer::Credentials(credentials(*question)),
+            Question::Open(identity) => self.login(identity.authzid == USER),
+            Question::AuthenticationFailed(_) => self.login(false),
             Question::Content { index, offset } => {
                 let rest = &self.snapshot[index][offset as usize..];
                 pop3::Answer::Content(Ok(rest[..rest.len().min(4096)].to_vec().into()))
