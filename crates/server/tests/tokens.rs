@@ -112,7 +112,7 @@ fn config(oauth: &str) -> Config {
     let read = Config::parse(&text, std::path::Path::new("settings")).expect("a configuration");
     let mut config = fixture::config();
     config.oauth = read.oauth;
-    let loopback = |protocol| Listener { protocol, address: (Ipv4Addr::LOCALHOST, 0).into() };
+    let loopback = |protocol| Listener { protocol, address: (Ipv4Addr::LOCALHOST, 0).into(), proxy: false };
     config.listeners.extend([loopback(Protocol::Submissions), loopback(Protocol::Pop3s)]);
     config
 }
