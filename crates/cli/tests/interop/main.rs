@@ -13,3 +13,4 @@ mod large;
 mod postfix;
 mod protocol;
 mod tls;
+mod ways_in;
