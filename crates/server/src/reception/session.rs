@@ -268,7 +268,7 @@ impl<'a> SmtpSession<'a> {
         &mut self,
         delivery: Delivery,
         reverse_path: ReversePath,
-        parameters: MailParameters,
+        parameters: Box<MailParameters>,
     ) -> Reply {
         if self.messages >= self.policy.config.smtp.messages_max {
             let reply = replies::TOO_MANY_MESSAGES.reply();
@@ -305,7 +305,7 @@ impl<'a> SmtpSession<'a> {
         };
         let is_lowered = parameters.priority.is_some_and(|asked| asked != timing.priority);
         let transaction =
-            Transaction { delivery, keeps_duplicates, timing, ..Transaction::new(reverse_path, parameters) };
+            Transaction { delivery, keeps_duplicates, timing, ..Transaction::new(reverse_path, *parameters) };
         self.transaction = Some(Box::new(transaction));
         self.content_failed = None;
         if is_lowered { replies::PRIORITY_LOWERED.reply() } else { replies::SENDER_OK.reply() }
@@ -606,8 +606,7 @@ impl Handler<Session> for SmtpSession<'_> {
                 return Answer::Welcome(reply, authentication);
             }
             Question::Mail { delivery, reverse_path, parameters } => {
-                // Boxed, for a session's future to stay small.
-                Box::pin(self.mail(delivery, reverse_path, parameters)).await
+                self.mail(delivery, reverse_path, parameters).await
             }
             Question::Recipient { forward_path, parameters } => {
                 self.recipient(forward_path, parameters).await

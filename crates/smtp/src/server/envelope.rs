@@ -68,6 +68,7 @@ impl Session {
             return self.refuse("mail", replies::TOO_LARGE.reply());
         }
         let asked = Asked::Mail { smtputf8: parameters.smtputf8, binary: parameters.body == Body::Binary };
+        let parameters = Box::new(parameters);
         self.ask(asked, Question::Mail { delivery, reverse_path, parameters });
     }
 

@@ -36,8 +36,8 @@ pub enum Question {
         delivery: Delivery,
         /// Reverse-path.
         reverse_path: ReversePath,
-        /// Its parameters.
-        parameters: MailParameters,
+        /// Its parameters. Boxed, for a session to stay small.
+        parameters: Box<MailParameters>,
     },
     /// RCPT TO.
     Recipient {
