@@ -1,9 +1,11 @@
 //! Other ways in, by a stranger: LMTP, the PROXY protocol, XCLIENT.
 
-use crate::lab::{BOB, Host, PASSWORD, outcome, setup, stranger};
-use crate::protocol::fetch_all;
-use std::{net::SocketAddr, process::Command};
-use xtask::peers::free_address;
+use crate::lab::{BOB, Host, PASSWORD, outcome, setup, skip, stranger};
+use crate::protocol::{Smtp, fetch_all};
+use std::net::SocketAddr;
+use std::process::Command;
+use std::time::{Duration, Instant};
+use xtask::peers::{Dovecot, Storage, free_address};
 
 /// A host that also speaks LMTP, listens behind proxies, and believes this machine.
 fn host() -> (Host, SocketAddr, SocketAddr) {
@@ -83,4 +85,41 @@ fn swaks_comes_by_lmtp_and_through_proxies() {
         assert!(text.contains(expected), "{options:?}: {text}");
         assert!(text.contains("\r\n.a dot\r\n"), "{text}");
     }
+}
+
+#[test]
+fn dovecot_takes_what_is_handed_over_by_lmtp() {
+    if !Dovecot::available() {
+        return skip("Dovecot with its LMTP server is not installed, or this is not root");
+    }
+    let folder = crate::lab::folder();
+    let (bob, eve) = (BOB.to_owned(), "eve@south.example".to_owned());
+    let users = [bob, eve.clone()].map(|user| (user, PASSWORD.to_owned()));
+    let dovecot = Dovecot::start(folder.path(), Storage::Maildir, &users).expect("Dovecot starts");
+    // A host in front of Dovecot, which has all people.
+    let mut setup = setup("gate.south.example", "gate.example", &[]);
+    setup.tables = format!(
+        "[relay]\ndomains = [\"south.example\"]\n[delivery]\nroutes = {{ \"south.example\" = \"lmtp:{}\" }}\n",
+        dovecot.lmtp
+    );
+    let host = Host::start(setup);
+    let mut client = Smtp::connect(host.posta.smtp).expect("connects");
+    let content = b"Subject: by LMTP\r\n\r\n.a dot\r\n";
+    client.send("alice@north.example", &[BOB, "nobody@south.example", &eve], content).expect("taken");
+    client.quit().expect("said");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    for user in [BOB, &eve] {
+        let text = loop {
+            let held = fetch_all(dovecot.pop3, user, PASSWORD).expect("Dovecot shows its mail");
+            if let Some(text) = held.first() {
+                break String::from_utf8_lossy(text).into_owned();
+            }
+            assert!(Instant::now() < deadline, "{user}: nothing came; {}", host.posta.log());
+            std::thread::sleep(Duration::from_millis(50));
+        };
+        assert!(text.contains("by gate.south.example") && text.contains("\r\n.a dot\r\n"), "{text}");
+    }
+    // Whom Dovecot does not know was refused by itself: the report about it waits for Alice's host.
+    let listed = host.posta.command(&["queue", "list"]).expect("listed");
+    assert!(!listed.contains("south.example") || listed.contains("alice@north.example"), "{listed}");
 }
