@@ -169,15 +169,7 @@ where
                 line.finish().await?;
                 return Ok(if peer_closed { Driven::PeerClosed } else { Driven::Closed });
             }
-            Some(End::Turn) => {
-                line.flush().await?;
-                return match line.left_over.is_empty() && !peer_closed {
-                    true => Ok(Driven::Turned),
-                    false => {
-                        Err(io::Error::new(io::ErrorKind::InvalidData, "said before the roles switched"))
-                    }
-                };
-            }
+            Some(End::Turn) => return line.turn(peer_closed).await,
             None => {}
         }
         if !line.left_over.is_empty() && line.offer_left_over(conversation) {
@@ -432,6 +424,15 @@ impl<'a> Link<'a> {
             Channel::Lost => return Err(io::ErrorKind::NotConnected.into()),
         };
         self.outgoing.write_to(stream, self.transcript).await
+    }
+
+    /// The last words of a role that is given away. Whoever spoke before it was given is not heard.
+    async fn turn(&mut self, peer_closed: bool) -> io::Result<Driven> {
+        self.flush().await?;
+        match self.left_over.is_empty() && !peer_closed {
+            true => Ok(Driven::Turned),
+            false => Err(io::Error::new(io::ErrorKind::InvalidData, "said before the roles switched")),
+        }
     }
 
     /// The last words, then the end: our side is closed first, and what the peer still sends is read
