@@ -13,4 +13,5 @@ mod large;
 mod postfix;
 mod protocol;
 mod tls;
+mod tokens;
 mod ways_in;

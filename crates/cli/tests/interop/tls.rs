@@ -6,6 +6,11 @@ use std::{io::Write, path::PathBuf, process::Command, process::Stdio};
 
 /// mx.south.example with a certificate, and the file of the authority that vouches for it.
 fn secure_host() -> (Host, PathBuf, tempfile::TempDir) {
+    secure_host_with("")
+}
+
+/// The same with more of a configuration.
+pub(crate) fn secure_host_with(tables: &str) -> (Host, PathBuf, tempfile::TempDir) {
     let folder = crate::lab::folder();
     let authority = Authority::new("An authority for a test").expect("an authority");
     let names = ["mx.south.example", "localhost", "127.0.0.1"].map(str::to_owned);
@@ -18,7 +23,8 @@ fn secure_host() -> (Host, PathBuf, tempfile::TempDir) {
     let (ca, certificate, key) =
         (file("ca.pem", authority.pem()), file("mx.pem", &certificate), file("mx.key", &key));
     let mut setup = setup("mx.south.example", "south.example", &[BOB]);
-    setup.tables = format!("[tls]\ncertificates = [{{ certificate = {certificate:?}, key = {key:?} }}]\n");
+    setup.tables =
+        format!("[tls]\ncertificates = [{{ certificate = {certificate:?}, key = {key:?} }}]\n{tables}");
     (Host::start(setup), ca, folder)
 }
 
