@@ -7,7 +7,8 @@ use posta_message::{
     Address, DateTime, HeaderError, HeaderText, MediaType, MessageBuilder, MessageId, Part,
     build::NamedMailbox,
 };
-use posta_wire::ContentFacts;
+use posta_smtp::client::Requests;
+use posta_wire::{ContentFacts, Notify};
 use thiserror::Error;
 
 /// A letter as the person thinks of it.
@@ -64,6 +65,18 @@ pub struct Letter {
     pub recipients: Vec<Mailbox>,
     /// For finding it again.
     pub message_id: MessageId,
+    /// What is asked of the server besides.
+    pub wishes: Wishes,
+}
+
+/// What a person asks of the server for a letter.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Wishes {
+    /// Of what to be told (RFC 3461 §4.1), by servers that offer DSN.
+    pub notify: Option<Notify>,
+    /// When it goes, by when it arrives, how urgent it is, whether it may leave TLS. Servers that do not promise
+    /// to hold it, to keep its deadline or to keep it inside TLS are not sent it.
+    pub requests: Requests,
 }
 
 /// Why a draft is no letter.
@@ -122,6 +135,7 @@ impl Draft {
             reverse_path: self.from.mailbox.clone(),
             recipients,
             message_id,
+            wishes: Wishes::default(),
         })
     }
 

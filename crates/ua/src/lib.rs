@@ -26,7 +26,7 @@ pub mod terminal;
 pub mod watch;
 
 pub use account::{ACCOUNTS_FILE, Account, AccountError, Accounts};
-pub use compose::{Attachment, ComposeError, Draft, Letter};
+pub use compose::{Attachment, ComposeError, Draft, Letter, Wishes};
 pub use dialogue::{Dialogue, Protocol, Speaker};
 pub use endpoint::{BadEndpoint, Endpoint};
 pub use error::{

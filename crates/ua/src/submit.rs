@@ -4,8 +4,9 @@ use crate::{Endpoint, Letter, Outside, SubmitError, limits::CONTENT_PIECE_OCTETS
 use async_trait::async_trait;
 use posta_address::{AddressLiteral, ForwardPath, Host, Mailbox, ReversePath};
 use posta_runtime::{Driven, Handler, Transcript, drive};
+use posta_smtp::RecipientParameters;
 use posta_smtp::client::{
-    Answer, Event, Failure, Fault, Question, Recipient, RecipientOutcome, Requests, Session, Settings, Stage,
+    Answer, Event, Failure, Fault, Question, Recipient, RecipientOutcome, Session, Settings, Stage,
     Transaction,
 };
 use posta_wire::{
@@ -254,16 +255,30 @@ impl Sender<'_> {
         if rest.is_empty() {
             return Answer::Quit;
         }
+        // RFC 8689 §4.2.1: the server must have proven who it is.
+        let is_verified = self.connection.tls.as_deref().is_some_and(TlsFacts::is_verified);
+        if self.letter.wishes.requests.require_tls && !is_verified {
+            self.failure = Some(Failure { stage: Stage::StartTls, fault: Fault::TlsMissing });
+            return Answer::Quit;
+        }
         let recipients = &rest[..rest.len().min(RECIPIENTS_PER_TRANSACTION)];
         self.begun += recipients.len();
         self.offset = 0;
         Answer::Transaction(Transaction {
             reverse_path: ReversePath::Mailbox(self.letter.reverse_path.clone()),
-            recipients: recipients.iter().cloned().map(ForwardPath::Mailbox).map(Recipient::from).collect(),
+            recipients: recipients.iter().map(|to| self.recipient(to)).collect(),
             facts: self.letter.facts,
             smtputf8: self.letter.needs_smtputf8,
-            requests: Requests::default(),
+            requests: self.letter.wishes.requests.clone(),
         })
+    }
+
+    fn recipient(&self, to: &Mailbox) -> Recipient {
+        let notify = self.letter.wishes.notify;
+        Recipient {
+            path: ForwardPath::Mailbox(to.clone()),
+            parameters: RecipientParameters { notify, original: None },
+        }
     }
 
     fn next_piece(&mut self) -> Answer {

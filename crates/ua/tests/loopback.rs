@@ -8,9 +8,10 @@ use posta_pop3::{
     client::{Credentials, Fault, LoginMethod, Stage},
 };
 use posta_smtp::client as smtp;
+use posta_smtp::{FutureRelease, client::Requests};
 use posta_ua::{
     Attachment, Dialogue, Draft, Endpoint, Maildrop, MaildropError, Outside, Protocol, Speaker, SubmitError,
-    describe_outcome, parse_mailboxes, probe_submission, submit,
+    Wishes, describe_outcome, parse_mailboxes, probe_submission, submit,
 };
 use posta_wire::Secret;
 use std::sync::{Arc, Mutex};
@@ -70,6 +71,58 @@ async fn a_letter_is_submitted_whole() {
         "C: QUIT",
     ] {
         assert!(lines.contains(line), "{line} in {lines}");
+    }
+}
+
+// RFC 4865, 2852, 6710, 8689: a promise that nobody makes is not believed.
+#[tokio::test]
+async fn wishes_are_told_or_the_letter_stays() {
+    let most =
+        FutureRelease { seconds_max: 3600, until_max: "2030-01-01T00:00:00Z".parse().expect("a time") };
+    let wishes = |hold: Option<&str>, by: Option<&str>, require_tls| Wishes {
+        notify: Some("SUCCESS".parse().expect("a wish")),
+        requests: Requests {
+            hold: hold.map(|hold| hold.parse().expect("a hold")),
+            deliver_by: by.map(|by| by.parse().expect("a deadline")),
+            priority: "4".parse().ok(),
+            require_tls,
+            ..Requests::default()
+        },
+    };
+    let all = "MAIL FROM:<ada@north.example> SIZE=";
+    for (keeps_time, wishes, expected) in [
+        (true, wishes(Some("for;60"), Some("600;R"), false), Some(" HOLDFOR=60 BY=600;R MT-PRIORITY=4")),
+        (
+            true,
+            wishes(Some("until;2029-12-31T00:00:00Z"), None, false),
+            Some(" HOLDUNTIL=2029-12-31T00:00:00Z"),
+        ),
+        (true, wishes(Some("for;3601"), None, false), None),
+        (false, wishes(Some("for;60"), None, false), None),
+        (false, wishes(None, Some("600;R"), false), None),
+        (false, wishes(None, None, false), Some("")),
+        (true, wishes(None, None, true), None),
+    ] {
+        let future_release = keeps_time.then_some(most);
+        let post = Arc::new(Post { keeps_time, future_release, ..Post::default() });
+        let endpoint = smtp_server(post.clone()).await;
+        let mut letter = draft("bob@south.example")
+            .compose(DateTime::utc(jiff::Timestamp::UNIX_EPOCH), 1)
+            .expect("a letter");
+        letter.wishes = wishes.clone();
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let sink = lines.clone();
+        let dialogue = Dialogue::new(Protocol::Smtp, move |_, line| {
+            sink.lock().expect("whole").push(line.to_owned());
+        });
+        let outcomes = submit(&Outside::system(), &endpoint, &letter, Some(&dialogue)).await;
+        let is_sent = outcomes.is_ok_and(|outcomes| outcomes.iter().all(|(_, outcome)| outcome.is_ok()));
+        assert_eq!(is_sent, expected.is_some(), "{wishes:?}");
+        let lines = lines.lock().expect("whole").join("\n");
+        assert_eq!(lines.contains(all), is_sent, "{lines}");
+        assert!(expected.is_none_or(|expected| lines.contains(expected)), "{lines}");
+        assert_eq!(lines.contains("NOTIFY=SUCCESS"), is_sent, "{lines}");
+        assert_eq!(post.accepted.lock().expect("whole").len(), usize::from(is_sent));
     }
 }
 

@@ -12,6 +12,7 @@ mod send;
 mod setup;
 mod unsend;
 mod watch;
+mod wishes;
 
 use crate::configuration::Place;
 use anyhow::Context;

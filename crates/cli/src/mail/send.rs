@@ -1,6 +1,6 @@
 //! `posta mail send`.
 
-use super::{DONE, PARTLY, dialogue, identity::Identity};
+use super::{DONE, PARTLY, dialogue, identity::Identity, wishes::WishOptions};
 use crate::output::{BAD, GOOD, STRONG, say, say_aside, say_json, styled};
 use anyhow::{Context, bail};
 use jiff::tz::TimeZone;
@@ -41,6 +41,8 @@ pub(super) struct Send {
     /// A file to go along; can be repeated
     #[arg(long, short, value_name = "FILE")]
     attach: Vec<PathBuf>,
+    #[command(flatten)]
+    wishes: WishOptions,
     /// Print JSON, for programs
     #[arg(long)]
     json: bool,
@@ -67,7 +69,8 @@ impl Send {
         let outside = self.identity.outside()?;
         let instant = outside.clock.timestamp();
         let date = DateTime { instant, offset: TimeZone::system().to_offset(instant) };
-        let letter = draft.compose(date, outside.entropy.next_u64())?;
+        let mut letter = draft.compose(date, outside.entropy.next_u64())?;
+        letter.wishes = self.wishes.wishes(instant)?;
         let transcript = dialogue::shown_if(self.identity.show_dialogue, Protocol::Smtp);
         let login = self.identity.login()?;
         let submitted = submit_as(&outside, &endpoint, &letter, login.as_ref(), transcript.as_deref()).await;

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use posta_address::{Domain, ForwardPath};
 use posta_pop3::{apop_digest, digests_equal, server as pop3};
 use posta_runtime::{Handler, SystemClock, drive, tls::TlsEnd};
-use posta_smtp::{Reply, server as smtp};
+use posta_smtp::{FutureRelease, Reply, server as smtp};
 use posta_ua::Endpoint;
 use posta_wire::sasl::{self, ChannelBindings, MechanismSet, server::DecoyKey};
 use std::{
@@ -37,6 +37,10 @@ pub(crate) struct Post {
     /// Offers STARTTLS and STLS, or with `tls_first` nothing else.
     pub(crate) tls: Option<TlsEnd>,
     pub(crate) tls_first: bool,
+    /// For how long letters are held.
+    pub(crate) future_release: Option<FutureRelease>,
+    /// Deadlines are kept, and priorities heeded.
+    pub(crate) keeps_time: bool,
     /// The mechanisms that both offer.
     pub(crate) mechanisms: MechanismSet,
     /// The names of the exchanges that were begun.
@@ -91,6 +95,8 @@ pub(crate) async fn smtp_server(post: Arc<Post>) -> Endpoint {
             tokio::spawn(async move {
                 let hostname = Domain::parse("mx.south.example").expect("a domain");
                 let mut settings = smtp::Settings::new(hostname);
+                settings.extensions.deliver_by = post.keeps_time;
+                settings.extensions.priority = post.keeps_time;
                 settings.extensions.starttls = post.tls.is_some();
                 let (settings, tls) = (Arc::new(settings), post.tls.clone());
                 let mut session = match post.tls_first {
@@ -121,7 +127,9 @@ impl Handler<smtp::Session> for SmtpHandler {
             Question::Greeting => self.settings.greeting(),
             Question::Hello(hello) => {
                 let offered = self.post.mechanisms;
-                let authentication = smtp::Authentication { offered, ..smtp::Authentication::default() };
+                let future_release = self.post.future_release;
+                let authentication =
+                    smtp::Authentication { offered, future_release, ..smtp::Authentication::default() };
                 return smtp::Answer::Welcome(self.settings.welcome(&hello), authentication);
             }
             Question::Authenticate(mechanism) => {
