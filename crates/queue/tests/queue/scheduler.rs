@@ -52,6 +52,35 @@ fn again(scheduler: &mut Scheduler, dispatch: &Dispatch, due: Timestamp) {
 }
 
 #[test]
+fn what_is_reserved_goes_to_whoever_reserved_it() {
+    let mut scheduler = Scheduler::new(Concurrency::default());
+    insert(&mut scheduler, 1, &["a@x.example", "b@y.example"], at(100));
+    insert(&mut scheduler, 2, &["c@x.example"], at(200));
+    let x = [destination(&mailbox("a@x.example"))];
+    assert_eq!(scheduler.reserve(&x, at(0)), Some(2));
+    assert_eq!(scheduler.reserve(&x, at(0)), None, "it is another's");
+    assert!(all(&mut scheduler, at(0)).is_empty(), "due, but for one connection only");
+    let first = scheduler.next_for(&x[0], at(0)).expect("it is due");
+    assert_eq!(describe(std::slice::from_ref(&first)), ["1 x.example a"]);
+    done(&mut scheduler, &first);
+    assert_eq!(describe(&all(&mut scheduler, at(100))), ["1 y.example b"]);
+    // What is left when the reservation ends is anybody's again.
+    scheduler.release_reserved(&x);
+    assert_eq!(describe(&all(&mut scheduler, at(100))), ["2 x.example c"]);
+}
+
+#[test]
+fn what_is_meant_is_tried_now() {
+    let mut scheduler = Scheduler::new(Concurrency::default());
+    insert(&mut scheduler, 1, &["a@x.example", "b@y.example"], at(100));
+    let x = destination(&mailbox("a@x.example"));
+    scheduler.suspend(&x, "down", at(0));
+    let started = scheduler.retry_to(at(1), |_, host| host.to_string() == "x.example");
+    assert_eq!((started, describe(&all(&mut scheduler, at(1)))), (1, vec!["1 x.example a".to_owned()]));
+    assert_eq!(scheduler.retry_to(at(1), |_, host| host.to_string() == "z.example"), 0);
+}
+
+#[test]
 fn recipients_are_grouped_by_destination() {
     let mut scheduler = Scheduler::new(Concurrency::default());
     insert(&mut scheduler, 1, &["a@x.example", "b@y.example", "c@X.example", "d@[192.0.2.1]"], at(0));

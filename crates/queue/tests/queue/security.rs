@@ -58,7 +58,7 @@ impl Handler<server::Session> for Receiver {
             Question::Greeting => Reply::new(220, None, "mx.south.example"),
             Question::Hello(_) => Reply::new(250, None, "mx.south.example"),
             Question::Mail { parameters, .. } => {
-                self.host.mails.lock().unwrap().push(parameters);
+                self.host.mails.lock().unwrap().push(*parameters);
                 replies::SENDER_OK.reply()
             }
             Question::Recipient { .. } => replies::RECIPIENT_OK.reply(),
