@@ -6,7 +6,6 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use std::sync::OnceLock;
 
 const JS: &str = "text/javascript; charset=utf-8";
 
@@ -33,18 +32,15 @@ files! {
     "settings.js" JS;
 }
 
-/// What all of them are, shortly.
-pub(crate) fn version() -> &'static str {
-    static VERSION: OnceLock<String> = OnceLock::new();
-    VERSION.get_or_init(|| {
-        let mut hasher = blake3::Hasher::new();
-        for (name, _, octets) in FILES {
-            hasher.update(name.as_bytes());
-            hasher.update(&(octets.len() as u64).to_le_bytes());
-            hasher.update(octets);
-        }
-        hasher.finalize().to_hex()[..16].to_owned()
-    })
+/// What all of them are, shortly. Hashing them takes some microseconds, so nobody keeps it.
+pub(crate) fn version() -> String {
+    let mut hasher = blake3::Hasher::new();
+    for (name, _, octets) in FILES {
+        hasher.update(name.as_bytes());
+        hasher.update(&(octets.len() as u64).to_le_bytes());
+        hasher.update(octets);
+    }
+    hasher.finalize().to_hex()[..16].to_owned()
 }
 
 /// Serves one.

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// Where its packages are unpacked.
-pub const UNPACKED: &str = "/opt/posta-strangers/exim";
+pub(crate) const UNPACKED: &str = "/opt/posta-strangers/exim";
 
 /// The user that Debian's Exim is built to run as.
 const USER: &str = "Debian-exim";

@@ -1,4 +1,5 @@
-//! No copyleft: each package's licence expression must be satisfied by the list in `deny.toml`.
+//! No copyleft: each package's licence expression must be satisfied by the list in `deny.toml`, or by what that
+//! lets a single package have.
 
 use super::Report;
 use crate::Workspace;
@@ -8,12 +9,9 @@ use serde_json::Value;
 /// Checks every package in the tree, those only built or tested with included.
 pub(super) fn check(workspace: &Workspace, metadata: &Value, report: &mut Report) -> Result<()> {
     let deny: toml::Table = workspace.file("deny.toml")?.text.parse().context("deny.toml")?;
-    let allowed: Vec<&str> = deny["licenses"]["allow"]
-        .as_array()
-        .context("licenses.allow")?
-        .iter()
-        .filter_map(toml::Value::as_str)
-        .collect();
+    let licenses = &deny["licenses"];
+    let allowed = strings(&licenses["allow"]).context("licenses.allow")?;
+    let exceptions = licenses["exceptions"].as_array().context("licenses.exceptions")?;
     for package in metadata["packages"].as_array().context("packages")? {
         if package["source"].is_null() {
             continue;
@@ -23,6 +21,10 @@ pub(super) fn check(workspace: &Workspace, metadata: &Value, report: &mut Report
             package["name"].as_str().unwrap_or("?"),
             package["version"].as_str().unwrap_or("")
         );
+        let own =
+            exceptions.iter().filter(|exception| exception["crate"].as_str() == package["name"].as_str());
+        let mut allowed = allowed.clone();
+        allowed.extend(own.filter_map(|exception| strings(&exception["allow"])).flatten());
         match package["license"].as_str() {
             Some(expression) if satisfied(expression, &allowed) => {}
             Some(expression) => {
@@ -32,6 +34,10 @@ pub(super) fn check(workspace: &Workspace, metadata: &Value, report: &mut Report
         }
     }
     Ok(())
+}
+
+fn strings(list: &toml::Value) -> Option<Vec<&str>> {
+    Some(list.as_array()?.iter().filter_map(toml::Value::as_str).collect())
 }
 
 /// Evaluates an SPDX expression (`OR`, `AND`, `WITH`, parentheses; the old `/` means OR).

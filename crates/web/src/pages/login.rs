@@ -25,7 +25,7 @@ use std::sync::Arc;
 #[derive(Template)]
 #[template(path = "login.html")]
 struct LoginPage<'a> {
-    version: &'static str,
+    version: String,
     hostname: String,
     name: &'a str,
     wrong: &'a str,
@@ -34,7 +34,7 @@ struct LoginPage<'a> {
 #[derive(Template)]
 #[template(path = "code.html")]
 struct CodePage<'a> {
-    version: &'static str,
+    version: String,
     csrf: &'a str,
     wrong: &'a str,
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 #[derive(Template)]
 #[template(path = "mail.html")]
 struct Shell<'a> {
-    version: &'static str,
+    version: String,
     csrf: &'a str,
     address: String,
     name: &'a str,

@@ -29,7 +29,7 @@ pub(crate) fn page(status: StatusCode, template: &impl Template) -> Response {
 #[derive(Template)]
 #[template(path = "message.html")]
 struct MessagePage<'a> {
-    version: &'static str,
+    version: String,
     title: &'a str,
     text: &'a str,
 }

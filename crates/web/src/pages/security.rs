@@ -30,7 +30,7 @@ const PASSWORD_CHARS_MIN: usize = 10;
 #[derive(Template)]
 #[template(path = "security.html")]
 struct SecurityPage<'a> {
-    version: &'static str,
+    version: String,
     csrf: &'a str,
     address: String,
     notice: Notice,
