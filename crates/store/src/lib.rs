@@ -25,6 +25,7 @@ pub use id::{AccountId, QueueId};
 pub use mailbox::{Changes, DocumentName, Filing, MailboxChange, MailboxSelection};
 pub use marks::{Flags, Label};
 pub use memory::MemoryStore;
+pub use posta_journal::Fate;
 pub use queue_entry::{Attempt, QueueChange, QueueEntry, QueueRecipient};
 pub use requests::{BadTlsRequest, Deadline, RecipientRequests, Release, Requests, TlsRequest};
 /// The clock that a store is given: what time it is now.

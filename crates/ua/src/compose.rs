@@ -2,7 +2,7 @@
 
 use crate::{limits::ATTACHMENTS_OCTETS_MAX, media_type};
 use bytes::Bytes;
-use posta_address::{Domain, Mailbox};
+use posta_address::{Domain, Mailbox, ReversePath};
 use posta_message::{
     Address, DateTime, HeaderError, HeaderText, MediaType, MessageBuilder, MessageId, Part,
     build::NamedMailbox,
@@ -59,8 +59,8 @@ pub struct Letter {
     pub facts: ContentFacts,
     /// Whether the server must know SMTPUTF8: an address has no ASCII form.
     pub needs_smtputf8: bool,
-    /// Envelope sender.
-    pub reverse_path: Mailbox,
+    /// Envelope sender; null for what nothing may answer (RFC 5321 §4.5.5).
+    pub reverse_path: ReversePath,
     /// Envelope recipients: To, Cc and Bcc, each once.
     pub recipients: Vec<Mailbox>,
     /// For finding it again.
@@ -132,7 +132,7 @@ impl Draft {
             octets: Bytes::from(built.octets),
             facts,
             needs_smtputf8: built.needs_smtputf8,
-            reverse_path: self.from.mailbox.clone(),
+            reverse_path: ReversePath::Mailbox(self.from.mailbox.clone()),
             recipients,
             message_id,
             wishes: Wishes::default(),

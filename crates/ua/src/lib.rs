@@ -13,6 +13,7 @@ mod endpoint;
 pub mod engine;
 mod error;
 mod folder;
+pub mod home;
 pub mod limits;
 mod mailboxes;
 mod maildrop;

@@ -2,7 +2,7 @@
 
 use crate::{Endpoint, Letter, Outside, SubmitError, limits::CONTENT_PIECE_OCTETS};
 use async_trait::async_trait;
-use posta_address::{AddressLiteral, ForwardPath, Host, Mailbox, ReversePath};
+use posta_address::{AddressLiteral, ForwardPath, Host, Mailbox};
 use posta_runtime::{Driven, Handler, Transcript, drive};
 use posta_smtp::RecipientParameters;
 use posta_smtp::client::{
@@ -265,7 +265,7 @@ impl Sender<'_> {
         self.begun += recipients.len();
         self.offset = 0;
         Answer::Transaction(Transaction {
-            reverse_path: ReversePath::Mailbox(self.letter.reverse_path.clone()),
+            reverse_path: self.letter.reverse_path.clone(),
             recipients: recipients.iter().map(|to| self.recipient(to)).collect(),
             facts: self.letter.facts,
             smtputf8: self.letter.needs_smtputf8,

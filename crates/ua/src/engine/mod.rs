@@ -124,6 +124,11 @@ impl Engine {
         Ok(self.shared.room(&account))
     }
 
+    /// Lets go of all desks, so that the store is given up when the last of them is dropped.
+    pub fn close(self) {
+        self.shared.rooms().clear();
+    }
+
     /// Does what is due by itself, until `shutdown` says so: follows deliveries, applies rules, wakes snoozed mail, fetches.
     pub async fn run(&self, mut shutdown: watch::Receiver<bool>) {
         let mut news = self.shared.parts.store.subscribe();
