@@ -96,6 +96,8 @@ struct Group {
 struct Entry {
     held: bool,
     priority: Priority,
+    /// Nobody's coming for it makes it due before.
+    release_at: Timestamp,
     groups: Vec<Group>,
 }
 
@@ -202,10 +204,13 @@ impl Scheduler {
         held: bool,
         recipients: impl IntoIterator<Item = (Mailbox, Destination, Timestamp)>,
     ) {
-        self.entries
-            .entry(id)
-            .or_insert_with(|| Entry { held, priority: Priority::default(), groups: Vec::new() })
-            .held |= held;
+        let entry = self.entries.entry(id).or_insert_with(|| Entry {
+            held,
+            priority: Priority::default(),
+            release_at: Timestamp::MIN,
+            groups: Vec::new(),
+        });
+        entry.held |= held;
         for (mailbox, destination, due) in recipients {
             if !self.has_recipient(id, &mailbox) {
                 self.add_recipient(id, mailbox, destination, due);
@@ -218,6 +223,13 @@ impl Scheduler {
     pub fn prefer(&mut self, id: QueueId, priority: Priority) {
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.priority = priority;
+        }
+    }
+
+    /// Its sender has put an entry off until then: [`retry_to`](Self::retry_to) passes it over before.
+    pub fn put_off(&mut self, id: QueueId, release_at: Timestamp) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.release_at = release_at;
         }
     }
 
@@ -484,6 +496,7 @@ impl Scheduler {
     /// Makes all recipients of an entry that wait due now, and their destinations worth trying.
     pub fn retry(&mut self, id: QueueId, now: Timestamp) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
+        entry.release_at = entry.release_at.min(now);
         let mut destinations = Vec::new();
         for group in &mut entry.groups {
             for (_, due) in &mut group.recipients {
@@ -498,11 +511,11 @@ impl Scheduler {
     }
 
     /// Makes due now what waits for recipients that are meant, and their destinations worth trying. How many
-    /// entries that are.
+    /// entries that are. What its sender has put off is not meant.
     pub fn retry_to(&mut self, now: Timestamp, is_meant: impl Fn(&Destination, &Host) -> bool) -> usize {
         let mut started = Vec::new();
         let mut destinations = BTreeSet::new();
-        for (id, entry) in &mut self.entries {
+        for (id, entry) in self.entries.iter_mut().filter(|(_, entry)| entry.release_at <= now) {
             for group in &mut entry.groups {
                 let Some(destination) = &self.destinations[group.place] else { continue };
                 let meant = |mailbox: &Mailbox| is_meant(&destination.name, mailbox.host());

@@ -156,11 +156,12 @@ impl State {
             let destination = settings.destination_of(recipient);
             (recipient.mailbox.clone(), destination, recipient.next_attempt_at)
         });
-        if let Some(release) = entry.envelope.requests.release {
-            self.releases.insert(entry.id, release);
-        }
         self.scheduler.insert(entry.id, entry.held, recipients);
         self.scheduler.prefer(entry.id, entry.envelope.requests.priority);
+        if let Some(release) = entry.envelope.requests.release {
+            self.scheduler.put_off(entry.id, release.at);
+            self.releases.insert(entry.id, release);
+        }
     }
 
     /// Gives a dispatch to an open connection that waits; without one it comes back.
@@ -187,6 +188,24 @@ impl State {
             }
         }
         self.workers.spawn(task);
+    }
+
+    /// Takes messages that wait for their time out of the scheduler, all or none: from then on nothing of them
+    /// can be sent. `entries` are as the store has them.
+    fn take_out_waiting(&mut self, copies: &[QueueId], entries: &[QueueEntry], now: Timestamp) -> TakeBack {
+        // Gone, or being taken back already.
+        if copies.is_empty() || copies.iter().any(|id| !self.scheduler.contains(*id)) {
+            return TakeBack::Unknown;
+        }
+        let has_come = |id: &QueueId| self.releases.get(id).is_none_or(|release| release.at <= now);
+        let is_late = |id: &QueueId| has_come(id) || self.scheduler.is_in_flight(*id);
+        // Tried before its time by the operator: others may have it already.
+        let is_tried = |entry: &QueueEntry| entry.recipients.iter().any(|recipient| recipient.attempts > 0);
+        if copies.iter().any(is_late) || entries.len() != copies.len() || entries.iter().any(is_tried) {
+            return TakeBack::TooLate;
+        }
+        copies.iter().for_each(|id| drop(self.scheduler.remove(*id)));
+        TakeBack::Done
     }
 
     fn forget_if_gone(&mut self, id: QueueId) {
@@ -495,7 +514,12 @@ impl Queue {
         self.check(id)?;
         let now = self.shared.clock.timestamp();
         self.shared.store.change_queue(vec![(id, QueueChange::Rescheduled { next_attempt_at: now })]).await?;
-        self.shared.state().scheduler.retry(id, now);
+        {
+            let mut state = self.shared.state();
+            state.scheduler.retry(id, now);
+            // Its time has come by this.
+            state.releases.entry(id).and_modify(|release| release.at = release.at.min(now));
+        }
         self.note_operator(id, "tried again at once");
         self.shared.pump();
         Ok(())
@@ -564,28 +588,21 @@ impl Queue {
     pub async fn take_back(&self, id: QueueId, by: Option<AccountId>) -> Result<TakeBack, QueueError> {
         // Earlier outcomes first, so that the entries are as the scheduler has them.
         self.flush().await;
-        let taken = {
-            let now = self.shared.clock.timestamp();
-            let mut state = self.shared.state();
+        let copies: Vec<QueueId> = {
+            let state = self.shared.state();
             let is_copy = |(at, release): &(&QueueId, &Release)| {
                 (**at == id || release.of == Some(id)) && by.is_none_or(|by| release.by == Some(by))
             };
-            let copies: Vec<_> =
-                state.releases.iter().filter(is_copy).map(|(id, release)| (*id, release.at)).collect();
-            if copies.is_empty() {
-                return Ok(TakeBack::Unknown);
-            }
-            let is_late = |(id, at): &(QueueId, Timestamp)| *at <= now || state.scheduler.is_in_flight(*id);
-            if copies.iter().any(is_late) {
-                return Ok(TakeBack::TooLate);
-            }
-            // From here on nothing of them can be sent.
-            copies.iter().for_each(|(id, _)| drop(state.scheduler.remove(*id)));
-            copies
+            state.releases.iter().filter(is_copy).map(|(id, _)| *id).collect()
         };
-        let mut entries = Vec::with_capacity(taken.len());
-        for (id, _) in &taken {
-            entries.extend(self.shared.store.queue_entry(*id).await?);
+        // Read before anything is changed: whatever fails here leaves all as it was.
+        let mut entries = Vec::with_capacity(copies.len());
+        for copy in &copies {
+            entries.extend(self.shared.store.queue_entry(*copy).await?);
+        }
+        match self.shared.state().take_out_waiting(&copies, &entries, self.shared.clock.timestamp()) {
+            TakeBack::Done => {}
+            other => return Ok(other),
         }
         let discard = |entry: &QueueEntry| -> Vec<_> {
             let recipients = entry.recipients.iter();
@@ -601,7 +618,7 @@ impl Queue {
             self.shared.wake.notify_one();
             return Err(error.into());
         }
-        taken.iter().for_each(|(id, _)| state.forget_if_gone(*id));
+        copies.iter().for_each(|id| state.forget_if_gone(*id));
         Ok(TakeBack::Done)
     }
 

@@ -184,3 +184,29 @@ async fn expiry_counts_from_the_release() {
     let outcomes = world.outcomes();
     assert!(outcomes.last().is_some_and(|outcome| outcome.contains(" bounced")), "{outcomes:?}");
 }
+
+// ETRN is for what is due (RFC 1985 §3): what its sender has put off stays, and can still be taken back.
+#[tokio::test(start_paused = true)]
+async fn nobody_makes_it_leave_early_by_coming_for_it() {
+    let (world, host) = World::south("").await;
+    let alice = account(&world, "alice@north.example").await;
+    let id = send(&world, Some(alice), None, "FAILURE").await;
+    assert_eq!(world.queue.start_for(|domain| domain.to_ascii() == "south.example"), 0);
+    world.wait(MINUTE).await;
+    assert_eq!(host.contents().len(), 0);
+    assert_eq!(world.queue.take_back(id, Some(alice)).await.unwrap(), TakeBack::Done);
+}
+
+// The operator does; from then on nobody can take it back.
+#[tokio::test(start_paused = true)]
+async fn what_the_operator_has_tried_is_not_taken_back() {
+    let (world, _) = World::south("RCPT: 450 4.2.0 later\n").await;
+    let alice = account(&world, "alice@north.example").await;
+    let carol = account(&world, "carol@north.example").await;
+    let id = send(&world, Some(alice), Some(carol), "FAILURE").await;
+    world.queue.retry(id).await.unwrap();
+    world.wait(MINUTE).await;
+    assert_eq!(messages(&world, carol).await, 1);
+    assert_eq!(world.queue.take_back(id, Some(alice)).await.unwrap(), TakeBack::TooLate);
+    assert_eq!(world.audit().await.queued, 1);
+}

@@ -32,7 +32,8 @@ impl Desk {
         if copies.is_empty() {
             return Ok(TakeBack::Unknown);
         }
-        if copies.iter().any(|entry| entry.tried_since() <= now) {
+        let is_tried = |entry: &QueueEntry| entry.recipients.iter().any(|recipient| recipient.attempts > 0);
+        if copies.iter().any(|entry| entry.tried_since() <= now || is_tried(entry)) {
             return Ok(TakeBack::TooLate);
         }
         let settle = |entry: QueueEntry| {
