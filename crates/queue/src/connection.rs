@@ -156,6 +156,10 @@ impl Connection {
         if self.job.is_none() {
             self.job = self.next_job().await;
         }
+        if self.turned.is_some() {
+            // Rare: boxed, to keep the connection small.
+            Box::pin(self.return_what_needs_tls()).await;
+        }
         let Some(job) = &self.job else {
             self.is_over = true;
             return Answer::Quit;
@@ -188,6 +192,20 @@ impl Connection {
         }
         self.transactions += 1;
         Answer::Transaction(job.transaction(facts, &self.limits, self.offers))
+    }
+
+    /// The roles have switched: the host has come itself, and nobody has looked at a certificate of its. What is
+    /// not to leave TLS goes back to its sender (RFC 8689 §4.2.1), and holds up nothing that waits behind it.
+    async fn return_what_needs_tls(&mut self) {
+        while let Some(job) = self.job.take() {
+            if job.tls_request() != TlsRequest::Required {
+                self.job = Some(job);
+                return;
+            }
+            let reason = "its host comes for its mail, and proves by no certificate who it is";
+            job.fail(&Obstacle::TlsRequired(reason.to_owned()), Some(&self.peer)).await;
+            self.job = self.next_job().await;
+        }
     }
 
     /// The host has proven, inside TLS, who it is.

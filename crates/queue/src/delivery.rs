@@ -264,6 +264,13 @@ impl Job {
         self.settle(pending.into_iter().map(Pending::fail).collect()).await;
     }
 
+    /// This stands in the way of all that are left, and nothing else is tried.
+    pub(crate) async fn fail(mut self, obstacle: &Obstacle, peer: Option<&PeerName>) {
+        self.add_to_all(obstacle, peer);
+        self.give_up().await;
+        self.finish();
+    }
+
     async fn settle(&mut self, concluded: Vec<Concluded>) {
         if !concluded.is_empty() {
             let again = self.shared.settle(&self.entry, concluded).await;
@@ -324,21 +331,17 @@ pub(crate) async fn work(shared: Arc<Shared>, dispatch: Dispatch) {
 pub(crate) async fn fail_suspended(shared: Arc<Shared>, dispatches: Vec<Dispatch>) {
     for dispatch in dispatches {
         let Some(suspension) = dispatch.suspended.clone() else { continue };
-        if let Some(mut job) = shared.load(dispatch).await {
+        if let Some(job) = shared.load(dispatch).await {
             let (since, reason) = (suspension.since, suspension.reason);
-            job.add_to_all(&Obstacle::Suspended { since, reason }, None);
-            job.give_up().await;
-            job.finish();
+            job.fail(&Obstacle::Suspended { since, reason }, None).await;
         }
     }
 }
 
 /// What a connection whose roles had switched leaves over: a failure is its outcome; else it waits again.
-pub(crate) async fn hand_back(mut job: Job, failure: Option<Failure>, peer: &PeerName) {
+pub(crate) async fn hand_back(job: Job, failure: Option<Failure>, peer: &PeerName) {
     if let Some(failure) = failure {
-        job.add_to_all(&Obstacle::from(failure), Some(peer));
-        job.give_up().await;
-        job.finish();
+        job.fail(&Obstacle::from(failure), Some(peer)).await;
     }
 }
 
@@ -348,9 +351,7 @@ async fn attempt(shared: &Arc<Shared>, mut job: Job) -> Option<Job> {
     let active = shared.settings();
     let destination = job.destination().clone();
     if let Destination::Turn(_) = destination {
-        job.add_to_all(&Obstacle::AwaitsTurn, None);
-        job.give_up().await;
-        job.finish();
+        job.fail(&Obstacle::AwaitsTurn, None).await;
         return None;
     }
     let route = match find_route(shared, &active, &job).await {
@@ -360,9 +361,7 @@ async fn attempt(shared: &Arc<Shared>, mut job: Job) -> Option<Job> {
             if obstacle.is_of_destination() {
                 shared.suspend(&destination, &obstacle.words());
             }
-            job.add_to_all(&obstacle, None);
-            job.give_up().await;
-            job.finish();
+            job.fail(&obstacle, None).await;
             return None;
         }
     };

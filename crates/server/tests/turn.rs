@@ -4,7 +4,7 @@
 mod fixture;
 
 use posta_server::{
-    Running,
+    OutgoingEnvelope, Running,
     admin::{self, FetchInfo, FetchKind, Request, Response, SecretText},
     config::{Config, Protocol},
 };
@@ -156,6 +156,28 @@ async fn atrn() {
     queue_is(&provider, 1).await;
     customer.shutdown(Duration::from_secs(5)).await;
     provider.shutdown(Duration::from_secs(5)).await;
+}
+
+// RFC 8689 §4.2.1: it is not kept until there is TLS, and above all it stands in nobody's way.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_not_leave_tls_goes_back_and_the_rest_is_sent() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (provider, customer) = (provider("").await, customer(folder.path()).await);
+    let (alice, bob) = (fixture::mailbox("alice@north.example"), fixture::mailbox("bob@customer.example"));
+    let secret = OutgoingEnvelope { require_tls: true, ..OutgoingEnvelope::new(alice.clone(), [bob]) };
+    let letter = bytes::Bytes::from_static(b"Subject: secret\r\n\r\nx\r\n");
+    provider.outbox().submit(&alice, secret, letter, None).await.expect("taken");
+    send(&provider, "bob@customer.example").await;
+    queue_is(&provider, 2).await;
+    let said = done(fetch(folder.path(), &provider, FetchKind::Atrn, &[], fixture::PASSWORD).await);
+    assert!(said.ends_with("has sent 1 messages"), "{said}");
+    queue_is(&provider, 0).await;
+    let texts = bobs_messages(&customer).await;
+    assert!(texts.len() == 1 && !texts[0].contains("secret"), "{texts:?}");
+    let alice = provider.store().account(&alice).await.expect("read").expect("Alice");
+    let reports = provider.store().maildrop(alice.id).await.expect("read").messages;
+    let report = fixture::read_message(&**provider.store(), reports.last().expect("a report")).await;
+    assert!(String::from_utf8_lossy(&report).contains("5.7.10"), "{}", String::from_utf8_lossy(&report));
 }
 
 #[tokio::test(flavor = "multi_thread")]
