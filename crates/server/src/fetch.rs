@@ -3,7 +3,7 @@
 
 use crate::{certificates, host::Host, limits::FETCH_TIME_MAX, reception::SmtpSession};
 use async_trait::async_trait;
-use posta_queue::NextHop;
+use posta_queue::{NextHop, limits::CONNECT_TIME_MAX};
 use posta_runtime::{
     Driven, Handler, Link,
     tls::{Connector, Demand, TlsEnd},
@@ -28,21 +28,15 @@ pub(crate) struct Fetch {
     pub(crate) credentials: Option<Credentials>,
 }
 
-/// Asks, and receives what comes. What came of it, in plain words.
+/// Asks, and receives what comes. What came of it, in plain words. Both sessions have limits of their own to
+/// their time: a message that is being committed is never left half way.
 pub(crate) async fn fetch(host: &Host, fetch: Fetch) -> Result<String, String> {
-    let name = fetch.hop.to_string();
-    match tokio::time::timeout(FETCH_TIME_MAX, ask(host, fetch)).await {
-        Ok(asked) => asked,
-        Err(_) => Err(format!("{name}: it took too long")),
-    }
-}
-
-async fn ask(host: &Host, fetch: Fetch) -> Result<String, String> {
     let Fetch { hop, request, credentials } = fetch;
     let addresses = host.queue().addresses_of(&hop).await?;
     let mut tried = String::from("it has no address");
     for remote in addresses {
-        match host.network.connect(remote).await {
+        let connecting = tokio::time::timeout(CONNECT_TIME_MAX, host.network.connect(remote));
+        match connecting.await.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())) {
             Ok(mut stream) => {
                 let asking = Asking { credentials, request: Some(request), ..Asking::new(host, remote) };
                 return asking.converse(&hop, stream.as_mut()).await;
@@ -144,6 +138,7 @@ impl Handler<Session> for Asking<'_> {
 async fn receive(host: &Host, remote: SocketAddr, tls: Option<Arc<TlsFacts>>, link: &mut Link<'_>) -> u32 {
     let policy = host.policy();
     let mut settings = (*policy.smtp).clone();
+    settings.limits.session_timeout = settings.limits.session_timeout.min(FETCH_TIME_MAX);
     // The roles switch once, and TLS is as it is.
     let extensions = &mut settings.extensions;
     (extensions.atrn, extensions.turn, extensions.etrn, extensions.starttls) = (false, false, false, false);

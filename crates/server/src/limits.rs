@@ -145,5 +145,5 @@ pub const GUESSED_NAMES_MAX: usize = 20_000;
 /// failure, wherever it comes from.
 pub const GUESS_PAUSE_MAX: Duration = Duration::from_secs(30);
 
-/// How long fetching mail from another host may take, all of it.
+/// How long another host may send the mail that is fetched from it.
 pub const FETCH_TIME_MAX: Duration = Duration::from_hours(1);

@@ -121,17 +121,20 @@ impl Outbox {
         content: Bytes,
         release_at: Option<Timestamp>,
     ) -> Result<QueueId, SubmitError> {
-        let account = self.account(account).await?;
-        let mut transaction = self.begin(&account, &envelope, &content, release_at).await?;
-        self.add_recipients(&account, &envelope, &mut transaction).await?;
-        let content = with_line_end(content);
-        self.commit(&account, transaction, content).await
+        let (outbox, account) = (self.clone(), account.clone());
+        to_the_end(async move {
+            let account = outbox.account(&account).await?;
+            let mut transaction = outbox.begin(&account, &envelope, &content, release_at).await?;
+            outbox.add_recipients(&account, &envelope, &mut transaction).await?;
+            outbox.commit(&account, transaction, with_line_end(content)).await
+        })
+        .await
     }
 
     /// Takes back what still waits; `false` if it is gone, or another's.
     pub async fn take_back(&self, account: &Mailbox, id: QueueId) -> Result<bool, SubmitError> {
-        let account = self.account(account).await?;
-        match self.host.queue().take_back(id, Some(account.id)).await {
+        let (account, queue) = (self.account(account).await?, self.host.queue().clone());
+        match to_the_end(async move { Ok(queue.take_back(id, Some(account.id)).await) }).await? {
             Ok(taken) => Ok(taken == TakeBack::Done),
             Err(QueueError::NotFound(_)) => Ok(false),
             Err(QueueError::Store(error)) => Err(error.into()),
@@ -274,6 +277,15 @@ impl Outbox {
         host.allowances.spend(&account.address, transaction.recipients.len(), host.clock.now());
         Ok(id)
     }
+}
+
+/// Goes on even if the caller goes away (a page is closed, a connection breaks): between the store and the queue
+/// nothing may stop half way.
+async fn to_the_end<T: Send + 'static>(
+    task: impl Future<Output = Result<T, SubmitError>> + Send + 'static,
+) -> Result<T, SubmitError> {
+    let ended = tokio::spawn(task).await;
+    ended.unwrap_or_else(|error| Err(SubmitError::Unavailable(error.to_string())))
 }
 
 /// Somebody of ours, at this machine.

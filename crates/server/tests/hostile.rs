@@ -8,7 +8,11 @@ use posta_server::{
     config::{Config, Period, Protocol},
 };
 use posta_store::DirectoryChange;
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -142,4 +146,21 @@ async fn a_name_that_would_be_a_reply_is_none() {
     assert_eq!(lines.len(), 2, "{said:?}");
     assert!(lines[0].starts_with("250 2.1.5 Bob") && !lines[0].chars().any(char::is_control), "{said:?}");
     server.shutdown(Duration::from_secs(5)).await;
+}
+
+/// Whoever may not send there anyway does not make us ask the DNS for names of his choice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn strangers_names_are_not_looked_up() {
+    let silence = Arc::new(fixture::Silence::default());
+    let mut config = config();
+    config.smtp.null_mx = true;
+    config.relay.domains = [fixture::domain("no-mail.example")].into();
+    let server = fixture::start_with(config, silence.clone()).await;
+    let mut stream = connect(server.address(Protocol::Smtp).expect("a listener")).await;
+    talk(&mut stream, "", "220 ").await;
+    talk(&mut stream, "HELO client.example\r\nMAIL FROM:<>\r\n", "250 2.1.0").await;
+    talk(&mut stream, "RCPT TO:<x@far.example>\r\n", "550 5.7.1").await;
+    assert_eq!(silence.mx_asked.load(Ordering::Relaxed), 0);
+    talk(&mut stream, "RCPT TO:<x@no-mail.example>\r\n", "556 ").await;
+    assert_eq!(silence.mx_asked.load(Ordering::Relaxed), 1);
 }

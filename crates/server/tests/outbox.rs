@@ -14,7 +14,7 @@ use posta_server::{
     config::{Config, Listener, Protocol},
 };
 use posta_store::{AliasKind, QueueId, Tally};
-use std::{net::Ipv4Addr, path::Path, sync::Arc, time::Duration};
+use std::{net::Ipv4Addr, path::Path, sync::Arc, task::Poll, time::Duration};
 
 const ALICE: &str = "alice@north.example";
 const BOB: &str = "bob@north.example";
@@ -252,5 +252,34 @@ async fn taken_back_while_no_server_runs() {
     let server = start(&config).await;
     let tally = tally(&server, |_| true).await;
     assert_eq!((tally.queued, tally.discarded), (0, 1));
+    server.shutdown(GRACE).await;
+}
+
+/// Asks for so many steps only, then goes away.
+async fn abandoned_after(polls: usize, submitting: impl Future<Output = Result<QueueId, SubmitError>>) {
+    let mut submitting = std::pin::pin!(submitting);
+    let mut left = polls;
+    std::future::poll_fn(|context| match left {
+        0 => Poll::Ready(()),
+        _ => {
+            left -= 1;
+            submitting.as_mut().poll(context).map(|_| ())
+        }
+    })
+    .await;
+}
+
+// A page that is closed at the wrong moment: what is in the store is delivered, not only after the next start.
+#[tokio::test]
+async fn whoever_goes_away_meanwhile_stops_nothing_half_way() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = start(&config(folder.path())).await;
+    let (alice, outbox) = (mailbox(ALICE), server.outbox());
+    for polls in 1..20 {
+        let envelope = to(&["ann@nowhere.example"]);
+        abandoned_after(polls, outbox.submit(&alice, envelope, letter(), None)).await;
+    }
+    tally(&server, |tally| tally.bounced > 0 && tally.queued == 0).await;
+    drop(outbox);
     server.shutdown(GRACE).await;
 }

@@ -193,7 +193,7 @@ impl Peer {
 
 async fn start(store: Arc<dyn Store>) -> Running {
     let world = World {
-        resolver: Some(Arc::new(fixture::Silence)),
+        resolver: Some(Arc::new(fixture::Silence::default())),
         journal: Some(Journal::memory(Arc::new(jiff::Timestamp::now))),
         store: Some(store),
         clock: Arc::new(SystemClock),

@@ -138,6 +138,11 @@ impl RecipientFacts {
         (facts, None)
     }
 
+    /// Whether the peer may send to domains that are not hosted here, or to this one at least.
+    pub fn may_relay(&self) -> bool {
+        self.relay_network.is_some() || self.account.is_some() || self.is_relay_domain
+    }
+
     /// What is other where the message is to be shown at once: whoever sees it needs no room for it, and
     /// SEND is for one person.
     pub fn deliver_as(&mut self, delivery: Delivery) {

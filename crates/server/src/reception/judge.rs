@@ -112,8 +112,7 @@ const RECIPIENT_RULES: &[Rule<RecipientFacts>] = &[
                   nor relayed here",
         judge: |facts| {
             let elsewhere = matches!(facts.resolution, Some(Resolution::Elsewhere(_)));
-            let trusted = facts.relay_network.is_some() || facts.account.is_some() || facts.is_relay_domain;
-            (elsewhere && !trusted).then(|| replies::RELAYING_DENIED.reply())
+            (elsewhere && !facts.may_relay()).then(|| replies::RELAYING_DENIED.reply())
         },
     },
     Rule {

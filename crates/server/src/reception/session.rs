@@ -334,6 +334,7 @@ impl<'a> SmtpSession<'a> {
             facts.is_there = screen::are_there(self.host, &expansion.targets);
         }
         if matches!(facts.resolution, Some(crate::recipients::Resolution::Elsewhere(_)))
+            && facts.may_relay()
             && self.policy.config.smtp.null_mx
             && let Some(mailbox) = path.mailbox()
         {
