@@ -1,6 +1,8 @@
 //! TLS as a client sees it: STARTTLS, STLS, ports where it comes first, certificates by name, read anew.
 
 mod fixture;
+#[path = "tls/logins.rs"]
+mod logins;
 
 use fixture::{PASSWORD, config, start};
 use posta_runtime::tls::Authority;
@@ -9,7 +11,8 @@ use posta_server::{
     config::{CertificateFiles, Config, Listener, Protocol},
 };
 use posta_store::TlsRequest;
-use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
+use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, SanType};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
 use std::{net::Ipv4Addr, path::Path, sync::Arc};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -52,6 +55,16 @@ impl Place {
 
     /// Inside TLS, if the host proves to be `name`.
     async fn secure(&self, stream: TcpStream, name: &str) -> std::io::Result<TlsStream<TcpStream>> {
+        self.secure_as(stream, name, None).await
+    }
+
+    /// The same; the client has a certificate too.
+    async fn secure_as(
+        &self,
+        stream: TcpStream,
+        name: &str,
+        client: Option<&(CertificateDer<'static>, KeyPair)>,
+    ) -> std::io::Result<TlsStream<TcpStream>> {
         let mut roots = rustls::RootCertStore::empty();
         let pem = self.authority.pem().as_bytes();
         roots.add(CertificateDer::from_pem_slice(pem).expect("PEM")).expect("an authority");
@@ -59,8 +72,14 @@ impl Place {
         let config = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .expect("versions")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+            .with_root_certificates(roots);
+        let config = match client {
+            None => config.with_no_client_auth(),
+            Some((certificate, key)) => {
+                let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
+                config.with_client_auth_cert(vec![certificate.clone()], key).expect("they belong together")
+            }
+        };
         let name = ServerName::try_from(name.to_owned()).expect("a name");
         TlsConnector::from(Arc::new(config)).connect(name, stream).await
     }
@@ -220,4 +239,46 @@ async fn what_senders_say_of_tls_is_kept() {
         let tls: Vec<TlsRequest> = queue.iter().map(|entry| entry.envelope.requests.tls).collect();
         assert_eq!((tls.len(), tls.last()), (before + 1, Some(&request)), "{parameter} {field}");
     }
+}
+
+/// An authority for people, in PEM, and a certificate of Alice's with its key.
+fn alices_certificate() -> (String, (CertificateDer<'static>, KeyPair)) {
+    let mut authority = CertificateParams::new(Vec::new()).expect("parameters");
+    authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    let issuer_key = KeyPair::generate().expect("a key");
+    let pem = authority.self_signed(&issuer_key).expect("signed").pem();
+    let issuer = Issuer::new(authority, issuer_key);
+    let mut params = CertificateParams::new(Vec::new()).expect("parameters");
+    params.subject_alt_names =
+        vec![SanType::Rfc822Name("alice@north.example".to_owned().try_into().expect("ASCII"))];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let key = KeyPair::generate().expect("a key");
+    let certificate = params.signed_by(&key, &issuer).expect("signed");
+    (pem, (certificate.der().clone(), key))
+}
+
+// What a proxy's certificate proves is true of the proxy, not of the client that it speaks for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_logs_in_whom_it_names_and_nobody_behind_it() {
+    let place = Place::new();
+    let (authority, client) = alices_certificate();
+    let file = place.folder.path().join("people.pem");
+    std::fs::write(&file, authority).expect("written");
+    let mut config = place.config();
+    config.tls.client_authorities = Some(file);
+    config.proxy.xclient = vec!["127.0.0.0/8".parse().expect("a network")];
+    let server = start(config).await;
+    let stream = connect(&server, Protocol::Submissions).await;
+    let mut tls = place.secure_as(stream, "mx.north.example", Some(&client)).await.expect("TLS");
+    talk(&mut tls, "", "220 ").await;
+    let offered = talk(&mut tls, "EHLO proxy.example\r\n", "250 ").await;
+    assert!(offered.contains("EXTERNAL") && offered.contains("PLAIN"), "{offered}");
+    talk(&mut tls, "AUTH EXTERNAL =\r\n", "235 ").await;
+    talk(&mut tls, "XCLIENT ADDR=192.0.2.7 NAME=client.example\r\n", "220 ").await;
+    let offered = talk(&mut tls, "EHLO proxy.example\r\n", "250 ").await;
+    // Nor can anything be bound to a channel that is not the client's.
+    assert!(!offered.contains("EXTERNAL") && !offered.contains("-PLUS"), "{offered}");
+    assert!(offered.contains("PLAIN"), "{offered}");
+    talk(&mut tls, "AUTH EXTERNAL =\r\n", "534 ").await;
+    talk(&mut tls, "MAIL FROM:<alice@north.example>\r\n", "530 ").await;
 }

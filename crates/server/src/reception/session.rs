@@ -32,7 +32,7 @@ use posta_smtp::{
 use posta_store::{RecipientRequests, StoreError};
 use posta_wire::{
     ContentFacts, TlsFacts,
-    sasl::{Mechanism, server::Failure},
+    sasl::{ChannelBindings, Mechanism, server::Failure},
 };
 use std::{net::SocketAddr, sync::Arc};
 use tokio::net::TcpStream;
@@ -206,6 +206,7 @@ impl<'a> SmtpSession<'a> {
                 tracing::debug!(session = self.number, introduction = shown, "XCLIENT");
                 self.hello = String::new();
                 *self.login = Login::default();
+                self.tls = self.tls.take().map(|facts| Arc::new(of_proxy(&facts)));
                 self.policy.session_settings(self.protocol).greeting()
             }
             Err(reply) => self.refused("xclient", None, reply, &format!("XCLIENT{shown}")),
@@ -654,11 +655,20 @@ impl Handler<Session> for SmtpSession<'_> {
                 *self.login = Login::default();
                 self.hello = String::new();
                 self.extended = false;
-                self.tls = Some(facts);
+                self.tls = Some(match self.introduced.is_some() {
+                    true => Arc::new(of_proxy(&facts)),
+                    false => facts,
+                });
             }
             Event::Ended { reason } => self.end = reason,
         }
     }
+}
+
+/// What TLS with a proxy says of its client: that it goes on inside TLS. Whose certificate it is, and what the
+/// channel could be bound to, is the proxy's alone.
+fn of_proxy(facts: &TlsFacts) -> TlsFacts {
+    TlsFacts { bindings: ChannelBindings::none(), peer: None, ..facts.clone() }
 }
 
 /// A reply as the journal keeps it.
