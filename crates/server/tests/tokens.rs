@@ -262,14 +262,23 @@ async fn a_signed_token_is_checked_without_asking() {
     let running =
         fixture::start(config(&format!("keys = {:?}\naudience = \"mail\"", file.display().to_string())))
             .await;
-    let sign = |audience: &str| {
+    let sign = |audience: &str, lives_secs: Option<i64>| {
         let key = jsonwebtoken::EncodingKey::from_ec_pem(pair.serialize_pem().as_bytes()).expect("a key");
-        let expires = jiff::Timestamp::now().as_second() + 600;
-        let claims = json!({"email": ALICE, "aud": audience, "exp": expires});
+        let mut claims = json!({"email": ALICE, "aud": audience});
+        if let Some(lives_secs) = lives_secs {
+            claims["exp"] = (jiff::Timestamp::now().as_second() + lives_secs).into();
+        }
         let header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::ES256);
         jsonwebtoken::encode(&header, &claims, &key).expect("signed")
     };
-    for (token, good) in [(sign("mail"), true), (sign("web"), false)] {
+    let tokens = [
+        (sign("mail", Some(600)), true),
+        (sign("web", Some(600)), false),
+        (sign("mail", Some(-600)), false),
+        // Nobody could ever take it back.
+        (sign("mail", None), false),
+    ];
+    for (token, good) in tokens {
         let mut stream = connect(&running, Protocol::Pop3s).await;
         let mut pop3 = secured(&mut stream).await;
         let (reply, _) = authenticate(&mut pop3, Mechanism::OauthBearer, ALICE, &token, HOST).await;

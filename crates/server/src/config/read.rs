@@ -146,6 +146,11 @@ fn complaints(config: &Config) -> impl Iterator<Item = Complaint> + use<> {
             "`introspection` and `keys` exclude each other",
         ),
         together(
+            "keys",
+            oauth.keys.is_some() && oauth.audience.is_none(),
+            "`keys` needs an `audience`: what was signed for another program must not open mail",
+        ),
+        together(
             "client",
             oauth.client.is_some() != oauth.client_secret_file.is_some(),
             "`client` and `client_secret_file` come together",
@@ -245,6 +250,10 @@ mod tests {
             (
                 "[oauth]\nintrospection = \"https://id.example/\"\nkeys = \"keys.json\"",
                 "posta.toml:5:1: `introspection` and `keys` exclude each other",
+            ),
+            (
+                "[oauth]\nkeys = \"keys.json\"",
+                "posta.toml:4:1: `keys` needs an `audience`: what was signed for another program must not open mail",
             ),
             (
                 "[oauth]\nclient = \"posta\"",

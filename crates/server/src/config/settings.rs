@@ -240,7 +240,7 @@ section! {
         claim: String = "email".into(),
         /// Who must have issued the token (`iss`).
         issuer: Option<String> = None,
-        /// Whom it must be for (`aud`); without, it is taken whomever it is for.
+        /// Whom it must be for (`aud`); `keys` needs it.
         audience: Option<String> = None,
         /// The scope that it must have; clients are told of it.
         scope: Option<String> = None,

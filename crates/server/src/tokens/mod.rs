@@ -109,7 +109,14 @@ impl Tokens {
                 let _turn = self.turns.acquire().await;
                 introspection.ask(token).await
             }
-            Checker::Keys(keys) => keys.verify(token),
+            Checker::Keys(keys) => {
+                let claims = keys.verify(token)?;
+                // RFC 9068 §2.2: nobody is asked whether it still holds, so it must end by itself.
+                match claims.contains_key("exp") {
+                    true => Ok(claims),
+                    false => Err(TokenFault::Refused("the token never expires")),
+                }
+            }
         }
     }
 
