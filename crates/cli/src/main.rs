@@ -17,6 +17,7 @@ mod queue;
 mod serve;
 mod setup;
 mod store;
+mod tui;
 
 use crate::operator::Operator;
 use anyhow::bail;
@@ -47,6 +48,8 @@ enum Command {
     Demo(demo::Demo),
     /// Send, list, read and fetch mail
     Mail(mail::MailCommand),
+    /// Read and write mail on the whole terminal
+    Tui(tui::Tui),
     /// Take messages apart, check them, put them together
     #[command(subcommand)]
     Message(message::MessageCommand),
@@ -155,6 +158,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Mail(command) => {
             return runtime()?.block_on(mail::run(command, &place(Named { config: None })));
         }
+        Command::Tui(tui) => return runtime()?.block_on(tui.run()),
         Command::Message(command) => return command.run(),
         Command::Serve(serve) => serve.command.run(&place(serve.named))?,
         Command::Setup(With { named, command }) => command.run(&place(named))?,

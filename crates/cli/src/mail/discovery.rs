@@ -54,7 +54,7 @@ pub(super) async fn look_for(
     dns: Option<SocketAddr>,
     domain: &Domain,
 ) -> anyhow::Result<Option<Servers>> {
-    say_aside(&format!("Looking for the servers of {domain} …"));
+    say_aside(format!("Looking for the servers of {domain} …"));
     let resolver = match dns {
         Some(server) => Some(DnsResolver::with_servers(&[server])?),
         // Without a resolver there are still the usual names.
@@ -90,7 +90,7 @@ fn show(what: &str, discovered: &Discovered) -> io::Result<()> {
         None => say(format!("{} {what}", styled(BAD, "none ")))?,
     }
     for (endpoint, why) in &discovered.failures {
-        say_aside(&styled(FAINT, format_args!("      not {endpoint}: {}", harmless_line(why))).to_string());
+        say_aside(styled(FAINT, format_args!("      not {endpoint}: {}", harmless_line(why))).to_string());
     }
     Ok(())
 }

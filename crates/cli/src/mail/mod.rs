@@ -70,6 +70,16 @@ pub(crate) async fn run(command: MailCommand, place: &Place) -> anyhow::Result<E
     Ok(ExitCode::from(code))
 }
 
+/// Where a person's accounts and mail are: the configuration folder, and `$XDG_DATA_HOME/posta/mail`, or
+/// `~/.local/share/posta/mail`.
+pub(crate) fn home_place(account: Option<String>) -> anyhow::Result<posta_ua::home::Place> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = absolute("XDG_DATA_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/share")));
+    let base = base.context("neither XDG_DATA_HOME nor HOME says where your data folder is")?;
+    let (configuration, data) = (configuration_folder()?, base.join("posta/mail"));
+    Ok(posta_ua::home::Place { configuration, data, account })
+}
+
 /// The user's configuration folder: `$XDG_CONFIG_HOME/posta`, or `~/.config/posta`.
 fn configuration_folder() -> anyhow::Result<PathBuf> {
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
