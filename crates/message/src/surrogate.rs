@@ -78,7 +78,7 @@ struct Writer<'r> {
 
 impl Writer<'_> {
     fn entity(&mut self, entity: Entity<'_>) {
-        if entity.raw().is_ascii() || &*entity.media_type() == "multipart/signed" {
+        if entity.raw().is_ascii() {
             return self.out.extend_from_slice(entity.raw());
         }
         for field in Fields::new(entity.raw_header()) {
@@ -93,6 +93,7 @@ impl Writer<'_> {
         let header_octets: usize = Fields::new(entity.raw_header()).map(|field| field.raw.len()).sum();
         let mut at = entity.offset() + header_octets;
         let children: Vec<Entity<'_>> = match entity.message() {
+            _ if &*entity.media_type() == "multipart/signed" => Vec::new(),
             _ if entity.is_multipart() => entity.parts().collect(),
             Some(inner) if entity.encoding().is_identity() => vec![inner],
             _ => Vec::new(),
@@ -312,6 +313,9 @@ mod tests {
         };
         check(&whole("mixed", inner), &whole("mixed", "Subject: =?UTF-8?B?w6Q=?=\r\n\r\nü\r\n"));
         check(&whole("signed", inner), &whole("signed", inner));
+        // What is signed are the parts (RFC 1847 §2.1), not the header section that they stand under.
+        let under = |subject: &str| format!("Subject: {subject}\r\n{}", whole("signed", inner));
+        check(&under("ö"), &under("=?UTF-8?B?w7Y=?="));
         assert!(!is_needed("Subject: x\r\n\r\nü\r\n".as_bytes()));
     }
 
