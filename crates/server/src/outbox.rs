@@ -34,6 +34,9 @@ use thiserror::Error;
 pub struct OutgoingEnvelope {
     /// Whom it is from, and who hears of failures: an address of the account's own.
     pub from: Mailbox,
+    /// The reverse-path is null all the same: nobody wants to hear of failures, and nothing answers it. For
+    /// receipts (RFC 8098 §2.1) and answers given by themselves (RFC 3834 §3.3).
+    pub from_nobody: bool,
     /// To whom, with what is asked for each: at least one. Those of `Bcc` too.
     pub recipients: Vec<(Mailbox, RecipientRequests)>,
     /// What goes back with a report of failure (RFC 3461 §4.3).
@@ -54,6 +57,7 @@ impl OutgoingEnvelope {
         let recipients = recipients.into_iter().map(|to| (to, RecipientRequests::default())).collect();
         OutgoingEnvelope {
             from,
+            from_nobody: false,
             recipients,
             returned: None,
             envelope_id: None,
@@ -196,6 +200,7 @@ impl Outbox {
             ..parameters
         };
         let timing = timing::judge(&parameters, patience, true, now).map_err(refused)?;
+        let reverse_path = if envelope.from_nobody { ReversePath::Null } else { reverse_path };
         Ok(Transaction { timing, ..Transaction::new(reverse_path, parameters) })
     }
 

@@ -129,6 +129,20 @@ async fn what_is_due_is_there_at_once_complete_and_without_bcc() {
 }
 
 #[tokio::test]
+async fn what_is_from_nobody_has_the_null_reverse_path() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = start(&config(folder.path())).await;
+    let envelope = OutgoingEnvelope { from_nobody: true, ..to(&[BOB]) };
+    server.outbox().submit(&mailbox(ALICE), envelope, letter(), None).await.expect("taken");
+    let [message] = &messages(&server, BOB).await[..] else { panic!("one message") };
+    assert!(message.starts_with("Return-Path: <>\r\n"), "{message}");
+    // Whose it is counts all the same.
+    let as_bob = OutgoingEnvelope { from_nobody: true, ..OutgoingEnvelope::new(mailbox(BOB), [mailbox(ALICE)]) };
+    assert!(server.outbox().submit(&mailbox(ALICE), as_bob, letter(), None).await.is_err());
+    server.shutdown(GRACE).await;
+}
+
+#[tokio::test]
 async fn the_policy_of_submission_holds() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut few = config(folder.path());

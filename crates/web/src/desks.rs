@@ -2,7 +2,7 @@
 
 use crate::{Desks, Pages};
 use async_trait::async_trait;
-use posta_address::Mailbox;
+use posta_address::{Mailbox, ReversePath};
 use posta_server::{
     OutgoingEnvelope, SubmitError,
     web::{WebHost, WebService},
@@ -56,7 +56,8 @@ struct HostOutbox(WebHost);
 
 impl HostOutbox {
     async fn address(&self, id: AccountId) -> Result<Mailbox, OutboxError> {
-        let accounts = self.0.store().accounts().await.map_err(|error| OutboxError::Failed(error.to_string()))?;
+        let accounts =
+            self.0.store().accounts().await.map_err(|error| OutboxError::Failed(error.to_string()))?;
         let account = accounts.into_iter().find(|account| account.id == id);
         account.map(|account| account.address).ok_or_else(|| OutboxError::Refused("no such account".into()))
     }
@@ -67,7 +68,8 @@ impl Outbox for HostOutbox {
     async fn submit(&self, account: AccountId, submission: Submission) -> Result<QueueId, OutboxError> {
         let own = self.address(account).await?;
         let from = submission.reverse_path.mailbox().cloned().unwrap_or_else(|| own.clone());
-        let envelope = OutgoingEnvelope::new(from, submission.recipients);
+        let from_nobody = submission.reverse_path == ReversePath::Null;
+        let envelope = OutgoingEnvelope { from_nobody, ..OutgoingEnvelope::new(from, submission.recipients) };
         let release_at = Some(submission.release_at);
         self.0.outbox().submit(&own, envelope, submission.content, release_at).await.map_err(outbox_error)
     }

@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout)]
 
 mod content;
+mod desk;
 mod idle;
 mod message;
 mod pop3;
@@ -67,6 +68,8 @@ enum What {
     Relay,
     /// Messages read and built beside other libraries
     Message,
+    /// A person's desk with 100,000 messages beside notmuch: index, list, search
+    Ua,
 }
 
 /// Maildrops that the load is spread over.
@@ -83,6 +86,9 @@ pub fn run(options: &Options) -> Result<()> {
     if options.what == What::Message {
         return message::measure();
     }
+    if options.what == What::Ua {
+        return desk::measure(options.messages, &options.dir);
+    }
     raise_open_files_limit()?;
     if rustix::fs::statfs(&options.dir)?.f_type == TMPFS_MAGIC {
         bail!("{} is not on a disk; name another folder with --dir", options.dir.display());
@@ -97,6 +103,7 @@ pub fn run(options: &Options) -> Result<()> {
         What::Pop3 => pop3::measure(options, &binary),
         What::Relay => sink::measure(options, &binary),
         What::Message => message::measure(),
+        What::Ua => desk::measure(options.messages, &options.dir),
     }
 }
 

@@ -87,7 +87,7 @@ pub struct ConversationPage {
     pub rows: Vec<ConversationRow>,
     /// For the next page; none at the end.
     pub next: Option<Cursor>,
-    /// Conversations in the whole list.
+    /// Conversations in the whole list; of a search, those of its first 10,000 messages.
     pub total: u64,
 }
 
@@ -147,7 +147,7 @@ pub struct MessagePage {
     pub rows: Vec<MessageRow>,
     /// For the next page; none at the end.
     pub next: Option<Cursor>,
-    /// Messages in the whole list.
+    /// Messages in the whole list, counted up to 10,000.
     pub total: u64,
 }
 

@@ -121,8 +121,7 @@ impl Index {
         let (found, total) = if plan.is_plain {
             plain_threads(&connection, asked)?
         } else {
-            let total = count(&connection, &plan)?;
-            (matching_threads(&connection, &plan, asked)?, total)
+            matching_threads(&connection, &plan, asked)?
         };
         let next = (found.len() > asked.limit)
             .then(|| found.get(asked.limit - 1).map(|(_, latest)| cursor(*latest)))
@@ -278,12 +277,25 @@ fn count(connection: &Connection, plan: &Plan) -> Result<u64, IndexError> {
     Ok(count.unsigned_abs())
 }
 
-/// Conversations with a message that matches, by their newest such message. Read newest first and no further than needed.
+/// Conversations of messages that match, exactly up to a bound.
+fn count_threads(connection: &Connection, plan: &Plan) -> Result<u64, IndexError> {
+    let sql = format!(
+        "SELECT count(DISTINCT thread) FROM (SELECT m.thread FROM {} WHERE {} LIMIT {COUNTED_MAX})",
+        plan.from,
+        conditions(plan)
+    );
+    let count: i64 =
+        connection.prepare_cached(&sql)?.query_row(params_from_iter(&plan.values), |row| row.get(0))?;
+    Ok(count.unsigned_abs())
+}
+
+/// Conversations with a message that matches, by their newest such message, one more than asked for; and how many there
+/// are. On the first page one reading finds both; on later ones only what is needed is read.
 fn matching_threads(
     connection: &Connection,
     plan: &Plan,
     asked: &Asked<'_>,
-) -> Result<Vec<(i64, i64)>, IndexError> {
+) -> Result<(Vec<(i64, i64)>, u64), IndexError> {
     let order = plan.order();
     let before = asked.before.map(|before| format!(" AND {order} < {before}")).unwrap_or_default();
     let sql = format!(
@@ -294,12 +306,17 @@ fn matching_threads(
     let mut query = connection.prepare_cached(&sql)?;
     let mut rows = query.query(params_from_iter(&plan.values))?;
     let mut seen = std::collections::HashSet::new();
-    let (mut found, mut skip) = (Vec::new(), asked.skip);
+    let (mut found, mut skip, mut read) = (Vec::new(), asked.skip, 0);
     while let Some(row) = rows.next()? {
         let (thread, doc): (i64, i64) = (row.get(0)?, row.get(1)?);
-        if !seen.insert(thread)
-            || (asked.before.is_some() && is_on_earlier_page(connection, plan, thread, asked.before)?)
-        {
+        read += 1;
+        if found.len() > asked.limit && (asked.before.is_some() || read > COUNTED_MAX) {
+            break;
+        }
+        if !seen.insert(thread) || found.len() > asked.limit {
+            continue;
+        }
+        if asked.before.is_some() && is_on_earlier_page(connection, plan, thread, asked.before)? {
             continue;
         }
         if skip > 0 {
@@ -307,11 +324,9 @@ fn matching_threads(
             continue;
         }
         found.push((thread, doc));
-        if found.len() > asked.limit {
-            break;
-        }
     }
-    Ok(found)
+    let total = if asked.before.is_some() { count_threads(connection, plan)? } else { seen.len() as u64 };
+    Ok((found, total))
 }
 
 /// Whether a newer message of the conversation matches too: then an earlier page had it.
