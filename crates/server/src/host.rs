@@ -8,7 +8,7 @@ use crate::{
     recipients::Directory,
     tokens::Tokens,
 };
-use posta_journal::Journal;
+use posta_journal::{Event, Journal};
 use posta_queue::Queue;
 use posta_runtime::{Clock, Entropy, Network, PeerLimits, Peers, Transcript, tls::TlsEnd};
 use posta_store::Store;
@@ -220,6 +220,20 @@ impl Host {
     /// The number of the next session: unique in this store, because it begins with the time.
     pub(crate) fn next_session(&self) -> u64 {
         self.sessions.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Notes a connection that came to nothing before anything was said.
+    pub(crate) fn note_turned_away(&self, peer: SocketAddr, reply: String, reason: String) {
+        self.journal.note(Event::Refused {
+            session: self.next_session(),
+            peer: peer.ip().to_canonical(),
+            stage: "connect".into(),
+            from: None,
+            to: None,
+            message_id: None,
+            reply,
+            reason,
+        });
     }
 
     pub(crate) fn stopping(&self) -> watch::Receiver<bool> {

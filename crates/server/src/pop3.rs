@@ -48,16 +48,7 @@ impl Service for Pop3Service {
         };
         // RFC 3206 §4: whether it is worth trying again.
         let reply = format!("-ERR [SYS/TEMP] {reason}");
-        self.host.journal.note(Note::Refused {
-            session: self.host.next_session(),
-            peer: peer.ip().to_canonical(),
-            stage: "connect".into(),
-            from: None,
-            to: None,
-            message_id: None,
-            reply: reply.clone(),
-            reason: format!("{refusal:?}"),
-        });
+        self.host.note_turned_away(peer, reply.clone(), format!("{refusal:?}"));
         Bytes::from(reply + "\r\n")
     }
 }

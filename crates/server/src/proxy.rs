@@ -2,7 +2,6 @@
 
 use crate::host::Host;
 use bytes::Bytes;
-use posta_journal::Event as Note;
 use posta_runtime::{Admission, Proxied, Refusal, Service, read_proxy_header};
 use std::{net::SocketAddr, sync::Arc};
 use tokio::net::TcpStream;
@@ -17,7 +16,7 @@ impl Service for ProxyService {
     fn serve(&self, stream: TcpStream, peer: SocketAddr, admission: Admission) {
         if !self.is_proxy(peer) {
             let reason = "[proxy] networks: it is no proxy of ours, and only those are heard here";
-            note_refused(&self.host, peer, reason.to_owned());
+            self.host.note_turned_away(peer, String::new(), reason.to_owned());
             return;
         }
         tokio::spawn(pass_on(self.inner.clone(), self.host.clone(), stream, peer, admission));
@@ -52,19 +51,6 @@ async fn pass_on(
                 }
             }
         }
-        Err(error) => note_refused(&host, proxy, error.to_string()),
+        Err(error) => host.note_turned_away(proxy, String::new(), error.to_string()),
     }
-}
-
-fn note_refused(host: &Host, peer: SocketAddr, reason: String) {
-    host.journal.note(Note::Refused {
-        session: host.next_session(),
-        peer: peer.ip().to_canonical(),
-        stage: "connect".into(),
-        from: None,
-        to: None,
-        message_id: None,
-        reply: String::new(),
-        reason,
-    });
 }

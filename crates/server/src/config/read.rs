@@ -1,6 +1,6 @@
 //! Reading `posta.toml`: what is unknown or wrong is refused, with its place and what is expected.
 
-use super::{Config, Period};
+use super::{Config, Oauth, Period};
 use posta_wire::Secret;
 use std::{
     fmt,
@@ -135,27 +135,12 @@ fn complaints(config: &Config) -> impl Iterator<Item = Complaint> + use<> {
             }
         });
     let quick = Period::secs(1);
-    let oauth = &config.oauth;
-    let together = |key, wrong: bool, message: &str| {
-        wrong.then(|| Complaint { key: ("oauth", key), message: message.to_owned() })
-    };
+    let [exclusive, unaddressed, nameless] = oauth_complaints(&config.oauth);
     [
-        together(
-            "keys",
-            oauth.introspection.is_some() && oauth.keys.is_some(),
-            "`introspection` and `keys` exclude each other",
-        ),
-        together(
-            "keys",
-            oauth.keys.is_some() && oauth.audience.is_none(),
-            "`keys` needs an `audience`: what was signed for another program must not open mail",
-        ),
-        together(
-            "client",
-            oauth.client.is_some() != oauth.client_secret_file.is_some(),
-            "`client` and `client_secret_file` come together",
-        ),
-        at_least("oauth", "timeout", oauth.timeout, quick, "an answer needs its time"),
+        exclusive,
+        unaddressed,
+        nameless,
+        at_least("oauth", "timeout", config.oauth.timeout, quick, "an answer needs its time"),
         duplicate,
         no_pause,
         unpaired,
@@ -177,6 +162,29 @@ fn complaints(config: &Config) -> impl Iterator<Item = Complaint> + use<> {
     ]
     .into_iter()
     .flatten()
+}
+
+fn oauth_complaints(oauth: &Oauth) -> [Option<Complaint>; 3] {
+    let together = |key, wrong: bool, message: &str| {
+        wrong.then(|| Complaint { key: ("oauth", key), message: message.to_owned() })
+    };
+    [
+        together(
+            "keys",
+            oauth.introspection.is_some() && oauth.keys.is_some(),
+            "`introspection` and `keys` exclude each other",
+        ),
+        together(
+            "keys",
+            oauth.keys.is_some() && oauth.audience.is_none(),
+            "`keys` needs an `audience`: what was signed for another program must not open mail",
+        ),
+        together(
+            "client",
+            oauth.client.is_some() != oauth.client_secret_file.is_some(),
+            "`client` and `client_secret_file` come together",
+        ),
+    ]
 }
 
 /// What is wrong; with the value itself, where the reader's words leave it out.

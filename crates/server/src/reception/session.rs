@@ -51,17 +51,7 @@ impl Service for SmtpService {
 
     fn refuse(&self, peer: SocketAddr, refusal: Refusal) -> Bytes {
         let Verdict::Refuse { reply, reason } = judge::connection(refusal) else { return Bytes::new() };
-        let host = &self.host;
-        host.journal.note(Note::Refused {
-            session: host.next_session(),
-            peer: peer.ip().to_canonical(),
-            stage: "connect".into(),
-            from: None,
-            to: None,
-            message_id: None,
-            reply: one_line(&reply),
-            reason,
-        });
+        self.host.note_turned_away(peer, one_line(&reply), reason);
         // RFC 5321 §3.8: 421 may come in place of the greeting; it has one line.
         Bytes::from(format!("{}\r\n", one_line(&reply)))
     }
