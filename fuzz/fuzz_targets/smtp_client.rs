@@ -21,6 +21,7 @@ fuzz_target!(|octets: &[u8]| {
     let host: Domain = "mx.north.example".parse().expect("a domain");
     let mut settings = Settings::new(host);
     settings.pipelining = choices & 1 == 0;
+    settings.lmtp = choices & 64 != 0;
     let settings = Arc::new(settings);
     let run = |pieces| {
         let now = Instant::now();
@@ -59,9 +60,35 @@ impl Sender {
         assert_eq!(self.begun, self.done, "a message has no outcome");
         let sent: usize =
             CONTENTS.iter().map(|(_, wire)| memchr::memmem::find_iter(&self.sent, wire).count()).sum();
+        let sent = sent + self.sent_in_chunks();
         assert!(self.accepted <= sent && sent <= self.begun);
         // Every final dot is ours, after a content or after a 354 that should not have been.
         assert!(memchr::memmem::find_iter(&self.sent, b"\r\n.\r\n").count() <= self.begun);
+    }
+
+    /// Contents that went with BDAT, whole and up to the last chunk.
+    fn sent_in_chunks(&self) -> usize {
+        let (mut rest, mut content, mut sent) = (&*self.sent, Vec::new(), 0);
+        while let Some(at) = memchr::memmem::find(rest, b"BDAT ") {
+            let command = &rest[at..];
+            let end = memchr::memmem::find(command, b"\r\n").expect("a whole command");
+            let text = std::str::from_utf8(&command[5..end]).expect("text");
+            let (size, is_last) = text.strip_suffix(" LAST").map_or((text, false), |size| (size, true));
+            let from = end + 2;
+            let to = from + size.parse::<usize>().expect("a size");
+            content.extend_from_slice(&command[from..to]);
+            if is_last {
+                let whole = CONTENTS.iter().any(|(text, _)| text.as_bytes() == content);
+                assert!(whole, "a last chunk behind half a content");
+                sent += 1;
+                content.clear();
+            } else if memchr::memmem::find(&command[to..], b"BDAT ") != Some(0) {
+                // It was given up.
+                content.clear();
+            }
+            rest = &command[to..];
+        }
+        sent
     }
 
     fn next(&mut self) -> Answer {

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use posta_fuzz::{Driver, Pieces, drive, split_choices};
 use posta_smtp::{
-    Reply, ReplyAssembler, replies,
-    server::{Answer, BareLineEnd, Event, Question, Session, Settings},
+    Body, Reply, ReplyAssembler, replies,
+    server::{Answer, Authentication, BareLineEnd, Event, Question, Session, Settings},
 };
 use posta_wire::{
     ContentFacts, DotEncoder,
@@ -47,6 +47,18 @@ fn settings(choices: u8) -> Arc<Settings> {
     }
     settings.quirks.nul_in_content = choices & 4 != 0;
     settings.extensions.chunking = choices & 8 != 0;
+    settings.lmtp = choices & 16 != 0;
+    let extensions = &mut settings.extensions;
+    let rare = [
+        &mut extensions.etrn,
+        &mut extensions.atrn,
+        &mut extensions.turn,
+        &mut extensions.xclient,
+        &mut extensions.send,
+        &mut extensions.deliver_by,
+        &mut extensions.priority,
+    ];
+    rare.into_iter().for_each(|extension| *extension = choices & 32 != 0);
     Arc::new(settings)
 }
 
@@ -61,6 +73,9 @@ struct Host {
     ended: Option<&'static str>,
     /// Whether a MAIL was accepted that has no end yet.
     is_open: bool,
+    /// BODY=BINARYMIME was said.
+    is_binary: bool,
+    recipients: usize,
     content: Option<Vec<u8>>,
 }
 
@@ -75,6 +90,8 @@ impl Host {
             aborted: 0,
             ended: None,
             is_open: false,
+            is_binary: false,
+            recipients: 0,
             content: None,
         }
     }
@@ -112,10 +129,12 @@ impl Host {
         assert_eq!(found, facts);
         // The last chunk may end anywhere (RFC 3030 §2); who sends it on with DATA ends the line.
         assert!(content.is_empty() || content.ends_with(b"\r\n") || self.settings.extensions.chunking);
-        assert!(!faults.bare_cr && !faults.bare_lf);
-        assert!(!faults.nul || self.settings.quirks.nul_in_content);
         assert!(facts.size_octets <= self.settings.limits.content_octets);
-        assert!(facts.longest_line_octets <= self.settings.limits.text_line_octets);
+        if !self.is_binary {
+            assert!(!faults.bare_cr && !faults.bare_lf);
+            assert!(!faults.nul || self.settings.quirks.nul_in_content);
+            assert!(facts.longest_line_octets <= self.settings.limits.text_line_octets);
+        }
         self.kept.push(content);
         self.is_open = false;
     }
@@ -153,16 +172,25 @@ impl Driver<Session> for Host {
         self.asked.push(question.clone());
         Answer::Reply(match question {
             Question::Greeting => self.settings.greeting(),
-            Question::Hello(hello) => self.settings.welcome(&hello),
-            Question::Mail { reverse_path, .. } => {
+            Question::Hello(hello) => {
+                let authentication = Authentication {
+                    offered: Mechanism::ALL.into_iter().collect(),
+                    ..Authentication::default()
+                };
+                return Answer::Welcome(self.settings.welcome(&hello), authentication);
+            }
+            Question::Mail { reverse_path, parameters, .. } => {
                 assert!(!self.is_open);
+                (self.recipients, self.is_binary) = (0, parameters.body == Body::Binary);
                 let reply = verdict(&reverse_path.to_string());
                 self.is_open = reply.is_positive();
                 reply
             }
             Question::Recipient { forward_path, .. } => {
                 assert!(self.is_open);
-                verdict(&forward_path.to_string())
+                let reply = verdict(&forward_path.to_string());
+                self.recipients += usize::from(reply.is_positive());
+                reply
             }
             Question::Data => {
                 assert!(self.is_open);
@@ -172,7 +200,13 @@ impl Driver<Session> for Host {
             Question::EndOfData(facts) => {
                 assert!(self.is_open);
                 self.end_of_data(facts);
-                Reply::new(250, None, KEPT)
+                let kept = Reply::new(250, None, KEPT);
+                if self.settings.lmtp {
+                    let mut each = vec![Reply::new(450, None, "later"); self.recipients];
+                    each[0] = kept;
+                    return Answer::Each(each);
+                }
+                kept
             }
             Question::Verify(name) | Question::Expand(name) => verdict(&name),
             Question::StartQueue(name) => verdict(&name.to_string()),
