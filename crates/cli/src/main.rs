@@ -14,6 +14,7 @@ mod operator;
 mod output;
 mod password;
 mod queue;
+mod sendmail;
 mod serve;
 mod setup;
 mod store;
@@ -50,6 +51,8 @@ enum Command {
     Mail(mail::MailCommand),
     /// Read and write mail on the whole terminal
     Tui(tui::Tui),
+    /// Send mail as programs do, with the options of sendmail
+    Sendmail(sendmail::Sendmail),
     /// Take messages apart, check them, put them together
     #[command(subcommand)]
     Message(message::MessageCommand),
@@ -119,6 +122,9 @@ struct Under<C: clap::Subcommand> {
 struct Nothing {}
 
 fn main() -> ExitCode {
+    if let Some(sendmail) = sendmail::Sendmail::by_name(std::env::args_os()) {
+        return sendmail.run(None);
+    }
     let arguments = Arguments::parse();
     match run(arguments) {
         Ok(code) => code,
@@ -159,6 +165,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             return runtime()?.block_on(mail::run(command, &place(Named { config: None })));
         }
         Command::Tui(tui) => return runtime()?.block_on(tui.run()),
+        Command::Sendmail(sendmail) => return Ok(sendmail.run(place(Named { config: None }).0)),
         Command::Message(command) => return command.run(),
         Command::Serve(serve) => serve.command.run(&place(serve.named))?,
         Command::Setup(With { named, command }) => command.run(&place(named))?,

@@ -6,7 +6,7 @@ use posta_ua::{Dialogue, Protocol, Speaker};
 use std::sync::Arc;
 
 /// A transcript that shows each line, if wanted.
-pub(super) fn shown_if(wanted: bool, protocol: Protocol) -> Option<Arc<dyn Transcript>> {
+pub(crate) fn shown_if(wanted: bool, protocol: Protocol) -> Option<Arc<dyn Transcript>> {
     wanted.then(|| {
         let dialogue = Dialogue::new(protocol, |speaker, line| {
             let (style, letter) = match speaker {

@@ -1,7 +1,7 @@
 //! `posta mail …`: a person's mail from the terminal and from scripts.
 
 mod delete;
-mod dialogue;
+pub(crate) mod dialogue;
 mod discovery;
 mod fetch;
 mod identity;
@@ -81,7 +81,7 @@ pub(crate) fn home_place(account: Option<String>) -> anyhow::Result<posta_ua::ho
 }
 
 /// The user's configuration folder: `$XDG_CONFIG_HOME/posta`, or `~/.config/posta`.
-fn configuration_folder() -> anyhow::Result<PathBuf> {
+pub(crate) fn configuration_folder() -> anyhow::Result<PathBuf> {
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let base = absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")));
     let base = base.context("neither XDG_CONFIG_HOME nor HOME says where your configuration folder is")?;
