@@ -114,6 +114,9 @@ pub const SURROGATE_OCTETS_MAX: u64 = 2 << 20;
 /// Messages rewritten at the same time.
 pub const SURROGATES_AT_ONCE_MAX: usize = 4;
 
+/// Surrogates that stay in memory, each of up to about [`SURROGATE_OCTETS_MAX`], while they are sent.
+pub const SURROGATES_KEPT_MAX: usize = 32;
+
 /// Accounts whose last login is remembered for LOGIN-DELAY.
 pub const LOGINS_REMEMBERED_MAX: usize = 100_000;
 

@@ -351,12 +351,12 @@ impl<'a> Pop3Session<'a> {
         let head_octets = made.head.len() as u64;
         if offset >= head_octets {
             let at = made.rest_from + (offset - head_octets);
-            maildrop.surrogate = Some((index, made));
+            maildrop.surrogate = made.may_stay().then_some((index, made));
             return self.original(index, at).await;
         }
         let from = offset as usize;
         let piece = made.head.slice(from..made.head.len().min(from + CONTENT_READ_OCTETS));
-        maildrop.surrogate = Some((index, made));
+        maildrop.surrogate = made.may_stay().then_some((index, made));
         Ok(piece)
     }
 

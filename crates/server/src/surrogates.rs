@@ -7,15 +7,16 @@
 
 use crate::limits::{
     CONTENT_READ_OCTETS, HEADER_OCTETS_MAX, HEADERS_KNOWN_MAX, SURROGATE_OCTETS_MAX, SURROGATES_AT_ONCE_MAX,
+    SURROGATES_KEPT_MAX,
 };
 use bytes::{Bytes, BytesMut};
 use posta_message::surrogate;
 use posta_store::{MaildropMessage, QueueId, Store, StoreError};
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// What is known of messages, so that each is looked at once. Forgetting costs another look, no more.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub(crate) struct Surrogates {
     known: Mutex<Known>,
     /// Each is in memory while it is made.
     making: Semaphore,
+    /// Those that stay in memory while they are sent, which a client can make last.
+    keeping: Arc<Semaphore>,
 }
 
 /// Two generations: when the newer is full, the older goes.
@@ -41,15 +44,20 @@ enum Need {
 }
 
 /// A message with ASCII header sections: `head`, then the original from `rest_from` on.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Surrogate {
     pub(crate) head: Bytes,
     pub(crate) rest_from: u64,
+    place: Option<OwnedSemaphorePermit>,
 }
 
 impl Default for Surrogates {
     fn default() -> Self {
-        Surrogates { known: Mutex::default(), making: Semaphore::new(SURROGATES_AT_ONCE_MAX) }
+        Surrogates {
+            known: Mutex::default(),
+            making: Semaphore::new(SURROGATES_AT_ONCE_MAX),
+            keeping: Arc::new(Semaphore::new(SURROGATES_KEPT_MAX)),
+        }
     }
 }
 
@@ -105,7 +113,11 @@ impl Surrogates {
             Bytes::from(surrogate::with_ascii_headers(&original).into_owned())
         });
         let head = made.await.map_err(|error| StoreError::Failed(format!("a surrogate: {error}")))?;
-        Ok(Some(Surrogate { head, rest_from }))
+        Ok(Some(self.placed(head, rest_from)))
+    }
+
+    fn placed(&self, head: Bytes, rest_from: u64) -> Surrogate {
+        Surrogate { head, rest_from, place: self.keeping.clone().try_acquire_owned().ok() }
     }
 
     fn recall(&self, id: QueueId) -> Option<Need> {
@@ -123,6 +135,12 @@ impl Surrogates {
 }
 
 impl Surrogate {
+    /// Whether it may stay in memory between two of its pieces. Else it is made again for each: that takes longer,
+    /// but however many clients are slow, memory is bounded.
+    pub(crate) fn may_stay(&self) -> bool {
+        self.place.is_some() || self.head.len() <= HEADER_OCTETS_MAX
+    }
+
     fn size_octets(&self, message: &MaildropMessage) -> u64 {
         self.head.len() as u64 + (total_octets(message) - self.rest_from)
     }
@@ -172,5 +190,18 @@ mod tests {
         drop(known);
         assert_eq!(surrogates.recall(QueueId(HEADERS_KNOWN_MAX as u64 + 9)), Some(Need::No));
         assert_eq!(surrogates.recall(QueueId(0)), None);
+    }
+
+    #[test]
+    fn slow_clients_keep_only_so_many_in_memory() {
+        let surrogates = Surrogates::default();
+        let large = Bytes::from(vec![b'x'; HEADER_OCTETS_MAX + 1]);
+        let mut made: Vec<_> =
+            (0..SURROGATES_KEPT_MAX).map(|_| surrogates.placed(large.clone(), 0)).collect();
+        assert!(made.iter().all(Surrogate::may_stay));
+        assert!(!surrogates.placed(large.clone(), 0).may_stay());
+        assert!(surrogates.placed(large.slice(1..), 0).may_stay(), "a header section is no burden");
+        made.pop();
+        assert!(surrogates.placed(large, 0).may_stay());
     }
 }

@@ -95,3 +95,38 @@ async fn a_route_by_lmtp() {
     }
     panic!("not as expected: {:?}", gate.store().queue().await);
 }
+
+// Who has no room may be the only one under a reverse-path; the audit counts what was kept all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_gets_what_a_full_maildrop_refuses() {
+    let home = fixture::start(fixture::config()).await;
+    let before = home.store().tally().await.expect("counted");
+    let address = home.address(Protocol::Lmtp).expect("listens");
+    let mut stream = BufReader::new(TcpStream::connect(address).await.expect("connects"));
+    say(&mut stream, "", "220").await;
+    stream.get_mut().write_all(b"LHLO client.example\r\n").await.expect("sent");
+    let mut line = String::new();
+    while !line.starts_with("250 ") {
+        line.clear();
+        stream.read_line(&mut line).await.expect("a reply");
+    }
+    let large = format!("Subject: large\r\n\r\n{}.\r\n", "0123456789 0123456789 0123456789\r\n".repeat(2000));
+    for (said, expected) in [
+        ("MAIL FROM:<ann@client.example>\r\n", "250"),
+        ("RCPT TO:<small@north.example>\r\n", "250"),
+        ("RCPT TO:<friends@north.example>\r\n", "250"),
+        ("DATA\r\n", "354"),
+        (&*large, "552"),
+        ("", "250"),
+    ] {
+        say(&mut stream, said, expected).await;
+    }
+    let bob = home.store().account(&fixture::mailbox("bob@north.example")).await.expect("read").expect("Bob");
+    let messages = home.store().maildrop(bob.id).await.expect("read").messages;
+    let [message] = messages.as_slice() else { panic!("one message: {messages:?}") };
+    assert_eq!(message.prefix, "Return-Path: <friends-owner@north.example>\r\n");
+    let tally = home.store().tally().await.expect("counted");
+    let fates = tally.delivered + tally.relayed + tally.bounced + tally.discarded + tally.queued;
+    assert_eq!((tally.accepted - before.accepted, fates), (2, tally.accepted), "{tally:?}");
+    assert_eq!(home.queue().len(), 1);
+}
