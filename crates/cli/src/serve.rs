@@ -12,7 +12,9 @@ use posta_server::{
     admin::{Request, Response},
     config::Config,
     privileges::{self, Identity},
+    web::WebFactory,
 };
+use posta_ua::Outside;
 use std::{
     io::{self, IsTerminal},
     path::Path,
@@ -73,6 +75,11 @@ fn start_log(form: LogForm, filter: EnvFilter) {
     }
 }
 
+/// The pages, with the engine behind them that also does what is done without them (rules, absence, snoozing).
+pub(crate) fn web() -> WebFactory {
+    Box::new(|host| posta_web::serve(host, Outside::system()))
+}
+
 /// Serves until told to stop.
 async fn serve(path: &Path, config: Config, sockets: Sockets) -> anyhow::Result<()> {
     // Before anything can be heard from us, so that no signal is missed.
@@ -81,7 +88,7 @@ async fn serve(path: &Path, config: Config, sockets: Sockets) -> anyhow::Result<
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut grace = config.limits.shutdown_grace.0;
     let hostname = config.hostname.clone();
-    let world = World { sockets: Some(sockets), ..World::default() };
+    let world = World { sockets: Some(sockets), web: Some(web()), ..World::default() };
     let running = Server::start(config, world).await.context("the server could not start")?;
     tracing::info!(%hostname, "posta {} serves", env!("CARGO_PKG_VERSION"));
     let why = loop {

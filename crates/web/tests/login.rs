@@ -65,7 +65,9 @@ async fn the_right_password_opens_and_a_wrong_one_does_not() {
 async fn every_answer_tells_browsers_to_be_careful() {
     let site = start().await;
     let mut browser = Browser::of(&site, "alice").await;
-    for path in ["/mail", "/mail/security", "/mail/login", "/api/v1/folders", "/nowhere", "/mail/assets/x/app.js"] {
+    for path in
+        ["/mail", "/mail/security", "/mail/login", "/api/v1/folders", "/nowhere", "/mail/assets/x/app.js"]
+    {
         let answer = browser.get(path).await;
         let policy = answer.field("content-security-policy").expect("a policy");
         assert!(policy.starts_with("default-src 'none'; script-src 'self'"), "{path}: {policy}");
@@ -85,9 +87,8 @@ async fn every_answer_tells_browsers_to_be_careful() {
 async fn guessing_is_slow_and_ends() {
     let site = start().await;
     let begun = std::time::Instant::now();
-    let tries = (0..5).map(|_| async {
-        Browser::new(&site).log_in("alice@north.example", "guess").await.status
-    });
+    let tries =
+        (0..5).map(|_| async { Browser::new(&site).log_in("alice@north.example", "guess").await.status });
     let mut statuses = Vec::new();
     for attempt in tries {
         statuses.push(attempt.await);
@@ -120,7 +121,8 @@ async fn forms_of_other_sites_change_nothing() {
     assert_eq!(alice.json("POST", "/api/v1/folders", &folder).await.status, 403);
 
     let mut bob = Browser::of(&site, "bob").await;
-    let password = [("csrf", "guessed"), ("old", PASSWORD), ("new", "another password"), ("again", "another password")];
+    let password =
+        [("csrf", "guessed"), ("old", PASSWORD), ("new", "another password"), ("again", "another password")];
     assert_eq!(bob.form("/mail/security/password", &password).await.status, 422);
     assert_eq!(Browser::new(&site).log_in("bob@north.example", PASSWORD).await.status, 303, "unchanged");
 }
@@ -150,7 +152,8 @@ async fn another_password_logs_all_others_out() {
     let mut there = Browser::of(&site, "alice").await;
     let csrf = here.csrf.clone();
     let mut change = async |old: &str, new: &str, again: &str| {
-        here.form("/mail/security/password", &[("csrf", &csrf), ("old", old), ("new", new), ("again", again)]).await
+        here.form("/mail/security/password", &[("csrf", &csrf), ("old", old), ("new", new), ("again", again)])
+            .await
     };
     assert_eq!(change(PASSWORD, "short", "short").await.status, 422);
     assert_eq!(change(PASSWORD, "long enough, says she", "differs").await.status, 422);
@@ -222,7 +225,8 @@ async fn programs_have_passwords_of_their_own() {
     let site = start().await;
     let mut alice = Browser::of(&site, "alice").await;
     let csrf = alice.csrf.clone();
-    let page = alice.form("/mail/security/program", &[("csrf", &csrf), ("name", "script"), ("scope", "all")]).await;
+    let page =
+        alice.form("/mail/security/program", &[("csrf", &csrf), ("name", "script"), ("scope", "all")]).await;
     let password = between(&page.text(), "<code>", "</code>").expect("a password");
     let program = |credentials: String| {
         let mut program = Browser::new(&site);
@@ -245,7 +249,10 @@ async fn bodies_are_bounded_and_slow_clients_are_given_up() {
     let mut browser = Browser::new(&site);
     let large = "x".repeat(20_000);
     assert_eq!(browser.log_in("alice@north.example", &large).await.status, 413);
-    let head = format!("POST /api/v1/uploads?name=x HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n{}", "x".repeat(30_000));
+    let head = format!(
+        "POST /api/v1/uploads?name=x HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n{}",
+        "x".repeat(30_000)
+    );
     assert_eq!(exchange(site.address, head.as_bytes()).await.status, 413, "nobody we know");
     let fields = "X-Field: y\r\n".repeat(200);
     let head = format!("GET /mail/login HTTP/1.1\r\nHost: x\r\n{fields}\r\n");

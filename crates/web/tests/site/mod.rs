@@ -10,8 +10,8 @@ use posta_server::{
     passwords::Proofs,
 };
 use posta_store::{Account, Credentials, DirectoryChange, DomainSettings, MemoryStore, Store};
-use posta_wire::Secret;
 use posta_web::{Desks, Pages};
+use posta_wire::Secret;
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
@@ -34,10 +34,13 @@ pub(crate) struct Site {
 }
 
 /// Starts one with these desks.
-pub(crate) async fn start(desks: impl FnOnce(&posta_server::web::WebHost) -> Arc<dyn Desks> + Send + 'static) -> Site {
+pub(crate) async fn start(
+    desks: impl FnOnce(&posta_server::web::WebHost) -> Arc<dyn Desks> + Send + 'static,
+) -> Site {
     let folder = tempfile::tempdir().expect("a folder");
     let mut config = Config::new("mx.north.example".parse().expect("a domain"), folder.path());
-    config.listeners = vec![Listener { protocol: Protocol::Http, address: (Ipv4Addr::LOCALHOST, 0).into(), proxy: false }];
+    config.listeners =
+        vec![Listener { protocol: Protocol::Http, address: (Ipv4Addr::LOCALHOST, 0).into(), proxy: false }];
     config.domains = vec!["north.example".parse().expect("a domain")];
     config.dns.servers = vec![(Ipv4Addr::LOCALHOST, 9).into()];
     config.limits.failures_per_address = 4;
@@ -167,7 +170,8 @@ impl Browser {
             head.push_str(&format!("Content-Type: {content_type}\r\nContent-Length: {}\r\n", body.len()));
         }
         if !self.cookies.is_empty() {
-            let pairs: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let pairs: Vec<String> =
+                self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
             head.push_str(&format!("Cookie: {}\r\n", pairs.join("; ")));
         }
         if !self.csrf.is_empty() && path.starts_with("/api/") {
@@ -229,7 +233,8 @@ pub(crate) async fn exchange(address: SocketAddr, request: &[u8]) -> Answer {
 fn joined(mut chunked: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
     while let Some(at) = chunked.windows(2).position(|window| window == b"\r\n") {
-        let size = std::str::from_utf8(&chunked[..at]).ok().and_then(|size| usize::from_str_radix(size, 16).ok());
+        let size =
+            std::str::from_utf8(&chunked[..at]).ok().and_then(|size| usize::from_str_radix(size, 16).ok());
         let Some(size @ 1..) = size else { break };
         body.extend_from_slice(&chunked[at + 2..at + 2 + size]);
         chunked = &chunked[at + 4 + size..];
