@@ -10,6 +10,7 @@ mod protocol;
 mod socket;
 mod taking_back;
 mod watch;
+mod watcher;
 
 pub use client::{AdminError, ask, offline, perform};
 pub use desk::{Desk, Maintenance};
@@ -21,4 +22,4 @@ pub use protocol::{
 };
 pub(crate) use socket::AdminSocket;
 pub use socket::{Control, SOCKET_NAME};
-pub use watch::Watch;
+pub use watcher::Watch;

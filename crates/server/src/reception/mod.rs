@@ -7,6 +7,7 @@ pub(crate) mod completion;
 pub mod facts;
 mod fetching;
 mod field_search;
+pub(crate) mod gathered;
 mod introduction;
 pub mod judge;
 mod lmtp;

@@ -18,26 +18,6 @@ use posta_store::{AccountId, ContentRef, QueueId};
 pub(crate) const RULE_SHOWN: &str =
     "shown at once to whom it is for, who is logged in, and kept nowhere (SEND, SOML)";
 
-/// The beginning of a content, for those who are to see it at once.
-#[derive(Debug, Default)]
-pub(crate) struct Gathered {
-    octets: Vec<u8>,
-    is_cut: bool,
-}
-
-impl Gathered {
-    /// Takes the next piece.
-    pub(crate) fn take(&mut self, piece: &[u8]) {
-        let room = NOTICE_READ_OCTETS_MAX - self.octets.len();
-        self.octets.extend_from_slice(&piece[..piece.len().min(room)]);
-        self.is_cut |= piece.len() > room;
-    }
-
-    fn shown(&self) -> Shown {
-        Shown::of(&self.octets, !self.is_cut)
-    }
-}
-
 /// The account behind a target.
 fn account(target: &Target) -> Option<AccountId> {
     match target.place {

@@ -1,6 +1,6 @@
 //! A mail transaction on its way: from MAIL to the final dot (RFC 5321 §3.3).
 
-use super::{field_search::FieldSearch, screen::Gathered, timing::Timing};
+use super::{field_search::FieldSearch, gathered::Gathered, timing::Timing};
 use crate::recipients::{Dropped, Expansion, Place, Resolution, Step, Target};
 use posta_address::{ForwardPath, Mailbox, ReversePath};
 use posta_smtp::{Delivery, server::MailParameters};
