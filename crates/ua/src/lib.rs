@@ -21,6 +21,7 @@ pub mod media_type;
 mod outside;
 pub mod reader;
 mod reading;
+pub mod remote;
 mod security;
 mod submit;
 pub mod terminal;

@@ -12,6 +12,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params_from_iter, types::Valu
 const ROW_MESSAGES_MAX: u32 = 100;
 /// Matches that are counted exactly.
 const COUNTED_MAX: u64 = 10_000;
+/// Unread messages that are gone through for a search among them.
+const FEW_UNREAD_MAX: i64 = 10_000;
 
 /// A message where it is.
 #[derive(Debug, Clone)]
@@ -117,7 +119,7 @@ impl Index {
         context: &SearchContext<'_>,
     ) -> Result<Page<Thread>, IndexError> {
         let connection = self.read();
-        let plan = Plan::new(asked.search, asked.folder, context)?;
+        let plan = Plan::new(asked.search, asked.folder, context, has_few_unread(&connection)?)?;
         let (found, total) = if plan.is_plain {
             plain_threads(&connection, asked)?
         } else {
@@ -141,7 +143,7 @@ impl Index {
         context: &SearchContext<'_>,
     ) -> Result<Page<Located>, IndexError> {
         let connection = self.read();
-        let mut plan = Plan::new(asked.search, asked.folder, context)?;
+        let mut plan = Plan::new(asked.search, asked.folder, context, has_few_unread(&connection)?)?;
         let total = count(&connection, &plan)?;
         if let Some(before) = asked.before {
             let order = plan.order();
@@ -259,6 +261,12 @@ fn plain_threads(connection: &Connection, asked: &Asked<'_>) -> Result<(Vec<(i64
             Ok((row.get(0)?, row.get(1)?))
         })?;
     Ok((found.collect::<Result<_, _>>()?, total.unwrap_or(0).unsigned_abs()))
+}
+
+/// Whether the unread messages can be gone through in no time.
+fn has_few_unread(connection: &Connection) -> Result<bool, IndexError> {
+    let mut unread = connection.prepare_cached("SELECT coalesce(sum(unread), 0) FROM folder_count")?;
+    Ok(unread.query_row([], |row| row.get::<_, i64>(0))? < FEW_UNREAD_MAX)
 }
 
 fn conditions(plan: &Plan) -> String {

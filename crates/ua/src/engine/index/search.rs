@@ -21,6 +21,8 @@ pub(super) struct Plan {
     pub(super) from: &'static str,
     pub(super) conditions: Vec<String>,
     pub(super) values: Vec<Value>,
+    /// So few messages are unread that looking a message up among them is quicker than in the table of all.
+    few_unread: bool,
     /// Only a folder is asked for, nothing else: lists answer that.
     pub(super) is_plain: bool,
 }
@@ -31,12 +33,14 @@ impl Plan {
         search: &str,
         folder: Option<u32>,
         context: &SearchContext<'_>,
+        few_unread: bool,
     ) -> Result<Plan, IndexError> {
         let terms = expression::parse(search, context.now, &context.zone);
         let mut plan = Plan {
             from: "message m",
             conditions: Vec::new(),
             values: Vec::new(),
+            few_unread,
             is_plain: terms.is_empty(),
         };
         let mut matches: Vec<String> = Vec::new();
@@ -61,6 +65,12 @@ impl Plan {
             plan.conditions.push(format!("m.folder NOT IN ({HIDDEN_SQL})"));
         }
         if !matches.is_empty() {
+            for condition in &mut plan.conditions {
+                // Told by the words' own number, a message need not be looked up to be passed over.
+                if condition.starts_with("+m.doc IN") {
+                    *condition = condition.replacen("+m.doc", "+words.rowid", 1);
+                }
+            }
             plan.from = "words CROSS JOIN message m ON m.doc = words.rowid";
             let place = plan.value(Value::Text(matches.join(" AND ")));
             plan.conditions.push(format!("words MATCH {place}"));
@@ -92,6 +102,10 @@ impl Plan {
                 let place = self.value(Value::Text(match_text(*column, words, *is_beginning)));
                 // Negation is outside: this one is only ever reached negated.
                 format!("m.doc IN (SELECT rowid FROM words WHERE words MATCH {place})")
+            }
+            // The plus keeps SQLite from asking for the words of each unread message instead.
+            Test::Flags { bits: 1, set: false } if self.few_unread => {
+                "+m.doc IN (SELECT doc FROM message WHERE flags & 1 = 0)".to_owned()
             }
             Test::Flags { bits, set } => format!("m.flags & {bits} {} 0", if *set { "!=" } else { "=" }),
             Test::HasAttachment => "m.files != 0".to_owned(),
