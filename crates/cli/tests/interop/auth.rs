@@ -23,7 +23,7 @@ fn authenticated(host: &Host) -> usize {
     held.count()
 }
 
-fn private_file(host: &Host, name: &str, content: &str) -> PathBuf {
+pub(crate) fn private_file(host: &Host, name: &str, content: &str) -> PathBuf {
     let path = host.file(name, content);
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("ours");
     path

@@ -2,15 +2,49 @@
 
 use crate::lab::{BOB, Host, PASSWORD, letter, outcome, run, setup, skip, stranger};
 use posta_runtime::tls::Authority;
-use std::{io::Write, path::PathBuf, process::Command, process::Stdio};
+use std::{
+    io::{Read, Write},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+use tempfile::TempDir;
+use xtask::peers::free_address;
 
-/// mx.south.example with a certificate, and the file of the authority that vouches for it.
-fn secure_host() -> (Host, PathBuf, tempfile::TempDir) {
-    secure_host_with("")
+/// mx.south.example with a certificate, ports where TLS comes first, and tokens that somebody vouches for.
+pub(crate) struct Secure {
+    pub(crate) host: Host,
+    pub(crate) submissions: SocketAddr,
+    pub(crate) pop3s: SocketAddr,
+    /// The authority that vouches for it.
+    pub(crate) ca: PathBuf,
+    /// Bob's certificate, and its key.
+    pub(crate) certificate: (PathBuf, PathBuf),
+    _folders: [TempDir; 2],
 }
 
-/// The same with more of a configuration.
-pub(crate) fn secure_host_with(tables: &str) -> (Host, PathBuf, tempfile::TempDir) {
+/// What authorization servers call Bob's.
+pub(crate) const TOKEN: &str = "a-token-of-bobs";
+
+impl Secure {
+    pub(crate) fn start() -> Self {
+        let folder = crate::lab::folder();
+        let certificate = bobs_certificate(folder.path());
+        let [submissions, pop3s] = [(); 2].map(|()| free_address().expect("a port"));
+        let (host, ca, chain) = secure_host_with(&format!(
+            "client_authorities = {:?}\n[oauth]\nintrospection = \"http://{}/\"\n\
+             [[listener]]\nprotocol = \"submissions\"\naddress = \"{submissions}\"\n\
+             [[listener]]\nprotocol = \"pop3s\"\naddress = \"{pop3s}\"\n",
+            certificate.0,
+            authorization_server()
+        ));
+        Secure { host, submissions, pop3s, ca, certificate, _folders: [folder, chain] }
+    }
+}
+
+/// mx.south.example with a certificate and further lines of its configuration, those of `[tls]` first; and the
+/// file of the authority that vouches for it.
+pub(crate) fn secure_host_with(lines: &str) -> (Host, PathBuf, TempDir) {
     let folder = crate::lab::folder();
     let authority = Authority::new("An authority for a test").expect("an authority");
     let names = ["mx.south.example", "localhost", "127.0.0.1"].map(str::to_owned);
@@ -23,21 +57,67 @@ pub(crate) fn secure_host_with(tables: &str) -> (Host, PathBuf, tempfile::TempDi
     let (ca, certificate, key) =
         (file("ca.pem", authority.pem()), file("mx.pem", &certificate), file("mx.key", &key));
     let mut setup = setup("mx.south.example", "south.example", &[BOB]);
+    setup.apop = true;
     setup.tables =
-        format!("[tls]\ncertificates = [{{ certificate = {certificate:?}, key = {key:?} }}]\n{tables}");
+        format!("[tls]\ncertificates = [{{ certificate = {certificate:?}, key = {key:?} }}]\n{lines}");
     (Host::start(setup), ca, folder)
+}
+
+/// That of which nobody but Bob is the authority: it is configured as one.
+fn bobs_certificate(folder: &Path) -> (PathBuf, PathBuf) {
+    let (certificate, key) = (folder.join("bob.pem"), folder.join("bob.key"));
+    let made = stranger("openssl").map(|openssl| {
+        Command::new(openssl)
+            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"])
+            .args(["-subj", "/CN=Bob", "-days", "2", "-addext", "basicConstraints=critical,CA:FALSE"])
+            .args(["-addext", &format!("subjectAltName=email:{BOB}")])
+            .args(["-addext", "extendedKeyUsage=clientAuth", "-keyout"])
+            .arg(&key)
+            .arg("-out")
+            .arg(&certificate)
+            .output()
+            .expect("runs")
+    });
+    assert!(made.is_some_and(|made| made.status.success()), "openssl makes a certificate");
+    (certificate, key)
+}
+
+/// Knows one token, Bob's. It ends with the test's process.
+fn authorization_server() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let address = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, mut request) = (stream.expect("a connection"), Vec::new());
+            let mut piece = [0; 1024];
+            while !String::from_utf8_lossy(&request).contains("token_type_hint=access_token") {
+                match stream.read(&mut piece) {
+                    Ok(count @ 1..) => request.extend_from_slice(&piece[..count]),
+                    _ => break,
+                }
+            }
+            let known = String::from_utf8_lossy(&request).replace("%2D", "-").contains(TOKEN);
+            let body = format!("{{\"active\": {known}, \"email\": \"{BOB}\"}}");
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n";
+            let answer = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
+            // Whoever went away learns nothing.
+            stream.write_all(answer.as_bytes()).ok();
+        }
+    });
+    address
 }
 
 #[test]
 fn curl_sends_and_fetches_inside_tls() {
     let Some(curl) = stranger("curl") else { return };
-    let (host, ca, _folder) = secure_host();
+    let secure = Secure::start();
+    let (host, ca) = (&secure.host, &secure.ca);
     let file = host.file("letter", letter("by curl inside TLS"));
     let quiet = ["--silent", "--show-error", "--max-time", "60", "--ssl-reqd", "--cacert"];
     let sends = ["--mail-from", "alice@north.example", "--mail-rcpt", BOB];
     run(Command::new(&curl)
         .args(quiet)
-        .arg(&ca)
+        .arg(ca)
         .args(sends)
         .arg("--url")
         .arg(format!("smtp://{}/client.example", host.posta.smtp))
@@ -45,7 +125,7 @@ fn curl_sends_and_fetches_inside_tls() {
         .arg(&file));
     let fetched = run(Command::new(&curl)
         .args(quiet)
-        .arg(&ca)
+        .arg(ca)
         .args(["--user", &format!("{BOB}:{PASSWORD}")])
         .arg(format!("pop3://{}/1", host.posta.pop3)));
     let text = String::from_utf8(fetched).expect("UTF-8");
@@ -56,13 +136,20 @@ fn curl_sends_and_fetches_inside_tls() {
 #[test]
 fn openssl_finds_a_chain_that_it_trusts() {
     let Some(openssl) = stranger("openssl") else { return };
-    let (host, ca, _folder) = secure_host();
-    let endpoints = [("smtp", host.posta.smtp, "221 "), ("pop3", host.posta.pop3, "+OK ")];
+    let secure = Secure::start();
+    let (host, ca) = (&secure.host, &secure.ca);
+    let endpoints: [(&[&str], SocketAddr, &str); 4] = [
+        (&["-starttls", "smtp"], host.posta.smtp, "221 "),
+        (&["-starttls", "pop3"], host.posta.pop3, "+OK "),
+        (&[], secure.submissions, "221 "),
+        (&[], secure.pop3s, "+OK "),
+    ];
     for (protocol, address, farewell) in endpoints {
         let mut child = Command::new(&openssl)
-            .args(["s_client", "-quiet", "-verify_return_error", "-starttls", protocol])
+            .args(["s_client", "-quiet", "-verify_return_error"])
+            .args(protocol)
             .args(["-servername", "mx.south.example", "-verify_hostname", "mx.south.example", "-CAfile"])
-            .arg(&ca)
+            .arg(ca)
             .args(["-connect", &address.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -73,7 +160,7 @@ fn openssl_finds_a_chain_that_it_trusts() {
         let output = child.wait_with_output().expect("ends");
         let said = String::from_utf8_lossy(&output.stdout);
         let told = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success() && said.contains(farewell), "{protocol}: {said}{told}");
+        assert!(output.status.success() && said.contains(farewell), "{protocol:?}: {said}{told}");
     }
 }
 
@@ -107,12 +194,13 @@ assert b"Subject: by Python" in lines, lines
 #[test]
 fn python_sends_and_fetches_inside_tls() {
     let Some(python) = stranger("python3") else { return };
-    let (host, ca, _folder) = secure_host();
+    let secure = Secure::start();
+    let (host, ca) = (&secure.host, &secure.ca);
     let script = host.file("tls.py", PYTHON);
     run(Command::new(python)
         .arg(script)
         .args([host.posta.smtp.to_string(), host.posta.pop3.to_string()])
-        .arg(&ca)
+        .arg(ca)
         .args([BOB, PASSWORD]));
 }
 
@@ -123,7 +211,8 @@ fn swaks_sends_inside_tls() {
     if !String::from_utf8_lossy(&support.stdout).contains("=== TLS supported") {
         return skip("swaks has no TLS (Net::SSLeay is not installed)");
     }
-    let (host, _, _folder) = secure_host();
+    let secure = Secure::start();
+    let host = &secure.host;
     let said = run(Command::new(&swaks)
         .args(["--server", &host.posta.smtp.ip().to_string(), "--port", &host.posta.smtp.port().to_string()])
         .args(["--tls", "--from", "alice@north.example", "--to", BOB, "--ehlo", "client.example"]));
