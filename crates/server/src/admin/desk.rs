@@ -11,7 +11,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use posta_address::{Domain, Mailbox};
-use posta_journal::{Direction, Event, Fate, Journal, Query, Reader};
+use posta_journal::{Direction, Event, Fate, Journal, Query, Reader, Record};
 use posta_queue::{Queue, QueueError};
 use posta_runtime::{Clock, Entropy};
 use posta_store::{
@@ -545,7 +545,7 @@ fn query(subject: &str) -> Result<Query, Refused> {
 /// What fits, oldest first. What was found by Message-ID or address leads to its queue ids, and those
 /// to the whole story. Something like `a@b` may be either: where no address fits, it is looked for as
 /// a Message-ID.
-fn find(reader: &Reader, query: &Query, limit: usize) -> std::io::Result<Vec<posta_journal::Record>> {
+fn find(reader: &Reader, query: &Query, limit: usize) -> std::io::Result<Vec<Record>> {
     let mut records = reader.find(query, Direction::NewestFirst, limit)?;
     if let (true, Query::Address(mailbox)) = (records.is_empty(), query) {
         records = reader.find(&Query::MessageId(mailbox.to_string()), Direction::NewestFirst, limit)?;
@@ -555,13 +555,15 @@ fn find(reader: &Reader, query: &Query, limit: usize) -> std::io::Result<Vec<pos
     ids.sort();
     ids.dedup();
     const STORIES_MAX: usize = 20;
-    for id in ids.iter().rev().take(STORIES_MAX) {
-        for record in reader.find(&Query::QueueId(id.clone()), Direction::NewestFirst, limit)? {
-            if !records.contains(&record) {
-                records.push(record);
-            }
-        }
+    let told = ids.split_off(ids.len().saturating_sub(STORIES_MAX));
+    let is_told =
+        |record: &Record| record.event.queue_id().is_some_and(|id| told.iter().any(|told| told == id));
+    records.retain(|record| !is_told(record));
+    for id in told.iter().rev() {
+        records.extend(reader.find(&Query::QueueId(id.clone()), Direction::NewestFirst, limit)?);
     }
+    // What happened within the same millisecond stays in its order.
+    records.reverse();
     records.sort_by_key(|record| record.at);
     Ok(records)
 }
@@ -631,5 +633,31 @@ fn queue_info(entry: QueueEntry) -> QueueInfo {
         accepted_at: entry.accepted_at,
         held: entry.held,
         recipients: recipients.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_happened_at_once_is_told_in_its_order() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let settings = posta_journal::Settings::new(folder.path());
+        let journal = Journal::open(settings, Arc::new(|| jiff::Timestamp::UNIX_EPOCH)).expect("opens");
+        for (id, step) in [("a", "1"), ("b", "2"), ("a", "3"), ("a", "4")] {
+            let (destination, steps) = ("south.example".to_owned(), vec![step.to_owned()]);
+            journal.note(Event::Routed { id: id.into(), destination, steps, hosts: Vec::new() });
+        }
+        journal.flush();
+        let found = find(&Reader::new(folder.path()), &Query::QueueId("a".into()), 100).expect("reads");
+        let steps: Vec<_> = found
+            .iter()
+            .map(|record| match &record.event {
+                Event::Routed { steps, .. } => steps[0].as_str(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(steps, ["1", "3", "4"]);
     }
 }
