@@ -208,7 +208,6 @@ impl Room {
         let now = self.shared.now();
         self.wake_snoozed(now).await?;
         self.forget_sent(now).await?;
-        self.fetch_due(now).await?;
         if self.is_open() {
             self.forget_uploads().await;
         }

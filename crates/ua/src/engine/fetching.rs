@@ -105,8 +105,10 @@ impl Kept {
 }
 
 impl Room {
-    /// Looks at the accounts elsewhere whose time has come.
-    pub(super) async fn fetch_due(&self, now: Timestamp) -> Result<(), DeskError> {
+    /// Looks at the accounts elsewhere whose time has come. One at a time looks: if somebody does, that is enough.
+    pub(super) async fn fetch_due(&self) -> Result<(), DeskError> {
+        let Ok(_one) = self.fetching.try_lock() else { return Ok(()) };
+        let now = self.shared.now();
         let accounts: Vec<(String, Kept)> = self.documents(FETCH).await?;
         for (key, kept) in accounts.into_iter().take(limits::FETCH_ACCOUNTS_MAX) {
             if kept.is_due(now) {
@@ -117,6 +119,7 @@ impl Room {
     }
 
     pub(super) async fn look_now(&self, key: &FetchKey) -> Result<FetchOutcome, DeskError> {
+        let _one = self.fetching.lock().await;
         let kept: Option<Kept> = self.document_if_any(&format!("{FETCH}{key}")).await?;
         self.look(key, kept.ok_or_else(|| DeskError::NotFound("the account".to_owned()))?).await
     }

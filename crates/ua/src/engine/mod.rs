@@ -172,6 +172,12 @@ impl Engine {
             if let Err(error) = room.tick().await {
                 tracing::warn!(account = account.id.0, %error, "what was due could not be done");
             }
+            // A slow host elsewhere holds up nobody here.
+            tokio::spawn(async move {
+                if let Err(error) = room.fetch_due().await {
+                    tracing::warn!(account = account.id.0, %error, "mail elsewhere could not be fetched");
+                }
+            });
         }
     }
 }

@@ -40,6 +40,8 @@ pub(crate) struct Room {
     index: OnceCell<Arc<Index>>,
     /// One at a time follows the store.
     following: tokio::sync::Mutex<()>,
+    /// One at a time looks at accounts elsewhere: two would bring each message twice.
+    pub(super) fetching: tokio::sync::Mutex<()>,
     stale: AtomicBool,
     undos: Mutex<VecDeque<Kept>>,
     listeners: Mutex<Vec<mpsc::Sender<Notice>>>,
@@ -56,6 +58,7 @@ impl Room {
             name: account.name.clone().unwrap_or_default(),
             index: OnceCell::new(),
             following: tokio::sync::Mutex::default(),
+            fetching: tokio::sync::Mutex::default(),
             stale: AtomicBool::new(true),
             undos: Mutex::default(),
             listeners: Mutex::default(),

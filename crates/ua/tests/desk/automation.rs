@@ -1,7 +1,9 @@
 //! Rules, absence, settings, accounts elsewhere.
 
 use crate::place::{ADA, Place, engine};
+use crate::support::{PASSWORD, Post, USER, pop3_server};
 use posta_ua::desk::*;
+use std::sync::Arc;
 
 fn rule(field: RuleField, value: &str, actions: Vec<RuleAction>) -> Rule {
     let condition = RuleCondition { field, test: RuleTest::Contains, value: value.into() };
@@ -170,4 +172,51 @@ async fn an_account_elsewhere_keeps_its_password_to_itself() {
     place.desk.put_fetch_account(&FetchAccount { every_minutes: 20, ..shown }).await.unwrap();
     place.desk.remove_fetch_account(&key).await.unwrap();
     assert!(place.desk.fetch_accounts().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn mail_elsewhere_is_fetched_once_and_deleted_there_only_if_wanted() {
+    let place = Place::new().await;
+    let post = Arc::new(Post::default());
+    for number in 1..=3 {
+        let text = format!(
+            "From: bob@south.example\r\nSubject: elsewhere {number}\r\nDate: Mon, 23 Nov 2026 0{number}:00:00 +0000\r\n\r\n.x\r\n"
+        );
+        post.messages.lock().unwrap().push(text.into_bytes());
+    }
+    let endpoint = pop3_server(post.clone()).await;
+    let folder = place.desk.create_folder("Elsewhere").await.unwrap();
+    let account = FetchAccount {
+        key: None,
+        host: endpoint.host().to_owned(),
+        port: endpoint.port(),
+        security: FetchSecurity::LocalOnly,
+        user: USER.into(),
+        password: Some(PASSWORD.into()),
+        folder: folder.clone(),
+        keep: true,
+        every_minutes: 10,
+        last: None,
+    };
+    let key = place.desk.put_fetch_account(&account).await.unwrap();
+    let outcome = place.desk.fetch_now(&key).await.unwrap();
+    assert_eq!((outcome.messages, outcome.failure), (3, None));
+    assert_eq!(
+        place.subjects(Some(folder.as_str()), "").await,
+        ["elsewhere 3", "elsewhere 2", "elsewhere 1"]
+    );
+    // Not again; what is new there comes.
+    let last = b"From: bob@south.example\r\nSubject: elsewhere 4\r\n\r\nx\r\n".to_vec();
+    post.messages.lock().unwrap().push(last);
+    assert_eq!(place.desk.fetch_now(&key).await.unwrap().messages, 1);
+    assert_eq!(post.messages.lock().unwrap().len(), 4);
+    let known = place.desk.fetch_accounts().await.unwrap().remove(0);
+    assert_eq!(known.last.as_ref().map(|last| last.messages), Some(1));
+    place.desk.put_fetch_account(&FetchAccount { keep: false, ..known.clone() }).await.unwrap();
+    assert_eq!(place.desk.fetch_now(&key).await.unwrap().messages, 0);
+    assert!(post.messages.lock().unwrap().is_empty());
+    assert_eq!(place.found("in:elsewhere").await.len(), 4);
+    // A wrong password is told, and nothing is lost by it.
+    place.desk.put_fetch_account(&FetchAccount { password: Some("wrong".into()), ..known }).await.unwrap();
+    assert!(place.desk.fetch_now(&key).await.unwrap().failure.is_some());
 }

@@ -5,5 +5,7 @@ mod changes;
 mod lists;
 mod place;
 mod reading;
+#[path = "../support/mod.rs"]
+mod support;
 mod transfer;
 mod writing;
