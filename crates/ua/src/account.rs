@@ -36,6 +36,10 @@ pub struct Account {
     pub pop3: Endpoint,
     /// The name of the maildrop.
     pub user: String,
+    /// The address of the Posta server that the mail is on, `https://host/`: then agents use its desk, with the password as the
+    /// application password that it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api: Option<String>,
     /// Log in with APOP; the password is the shared secret then.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub apop: bool,
@@ -289,6 +293,7 @@ mod tests {
             smtp: "127.0.0.1:2525".parse().unwrap(),
             pop3: "mail.north.example:110".parse().unwrap(),
             user: "ada@north.example".into(),
+            api: None,
             apop: false,
             oauth: false,
             security: Security::Auto,

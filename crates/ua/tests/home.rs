@@ -19,6 +19,7 @@ async fn bob(post: &Arc<Post>) -> Account {
         smtp: smtp_server(post.clone()).await,
         pop3: pop3_server(post.clone()).await,
         user: USER.into(),
+        api: None,
         apop: false,
         oauth: false,
         security: Security::Auto,

@@ -13,8 +13,12 @@ use posta_message::build::NamedMailbox;
 use posta_pop3::client::{Credentials, LoginMethod};
 use posta_runtime::tls::Trust;
 use posta_ua::{
-    Account, Accounts, Endpoint, Maildrop, Outside, Protocol, Security, discovery::Found, limits,
-    parse_mailbox, probe_submission, terminal::harmless_line,
+    Account, Accounts, Endpoint, Maildrop, Outside, Protocol, Security,
+    desk::Desk,
+    discovery::Found,
+    limits, parse_mailbox, probe_submission,
+    remote::{Address, RemoteDesk},
+    terminal::harmless_line,
 };
 use posta_wire::Secret;
 use std::{
@@ -47,6 +51,9 @@ pub(super) struct Setup {
     /// Keep no password; ask each time
     #[arg(long, conflicts_with_all = ["password_stdin", "password_file", "password_command"])]
     ask_password: bool,
+    /// The mail is on a Posta server: use the desk there (`https://HOST/`); the password is an application password
+    #[arg(long, value_name = "ADDRESS")]
+    api: Option<String>,
     /// Don't look for the servers
     #[arg(long)]
     no_discovery: bool,
@@ -58,6 +65,12 @@ pub(super) struct Setup {
     no_check: bool,
     #[command(flatten)]
     identity: Identity,
+}
+
+/// An address at which there may be a server.
+fn checked_address(text: &str) -> anyhow::Result<String> {
+    Address::parse(text)?;
+    Ok(text.trim().to_owned())
 }
 
 impl Setup {
@@ -74,7 +87,7 @@ impl Setup {
                     None => read_password(&self.identity.password, "password", &account.user)?,
                 },
             };
-            let fine = self.check(&account, secret).await?;
+            let fine = self.check(&account, secret.clone()).await? & check_desk(&account, &secret).await?;
             if !fine {
                 bail!("the account is not kept (--no-check keeps it all the same)");
             }
@@ -132,6 +145,7 @@ impl Setup {
             smtp: Endpoint::parse(&smtp, 25)?,
             pop3: Endpoint::parse(&pop3, 110)?,
             user,
+            api: self.api.as_deref().map(checked_address).transpose()?,
             apop: identity.apop,
             oauth: identity.oauth,
             security,
@@ -247,4 +261,21 @@ fn answer(
             (said, _) => return Ok(said.to_owned()),
         }
     }
+}
+
+/// The desk on a server, if the account names one.
+async fn check_desk(account: &Account, secret: &Secret) -> anyhow::Result<bool> {
+    let Some(address) = &account.api else { return Ok(true) };
+    let trust = Arc::new(Trust::system_and(account.authorities.as_slice())?);
+    let outside = Outside { trust, ..Outside::system() };
+    let own = account.address.to_string();
+    let desk = RemoteDesk::new(outside, Address::parse(address)?, &own, secret);
+    match desk.folders().await {
+        Ok(folders) => verdict(true, &format!("desk: {address} ({} folders)", folders.len()))?,
+        Err(error) => {
+            verdict(false, &format!("desk: {}", harmless_line(&error.to_string())))?;
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

@@ -2,13 +2,14 @@
 //!
 //! The mail lies in a store of its own in the person's data folder: it comes in by POP3 ([`fetching`]), and goes out by
 //! SMTP submission through a queue that keeps what can't be sent yet ([`outbox`]). Everything else is the same engine as
-//! on a server.
+//! on a server. Where the account names a Posta server's address, its desk there is opened instead ([`crate::remote`]).
 
 mod fetching;
 mod outbox;
 
 use crate::desk::{Desk, DeskError};
 use crate::engine::{Engine, Parts};
+use crate::remote::{Address, RemoteDesk};
 use crate::{Account, AccountError, Accounts, Outside};
 pub use fetching::Fetched;
 use fetching::Fetcher;
@@ -64,6 +65,9 @@ pub enum HomeError {
     /// The desk.
     #[error(transparent)]
     Desk(#[from] DeskError),
+    /// The address of the server, or the password for it.
+    #[error("{0}")]
+    Remote(String),
     /// Authorities that can't be read.
     #[error("the authorities of the account: {0}")]
     Trust(String),
@@ -73,6 +77,12 @@ pub enum HomeError {
 pub struct Home {
     account: Account,
     desk: Arc<dyn Desk>,
+    /// Where the mail is kept here; without it all happens on the server.
+    local: Option<Local>,
+}
+
+/// What makes a desk of a person's own folder.
+struct Local {
     engine: Engine,
     store: EmbeddedStore,
     queue: Arc<Queue>,
@@ -97,6 +107,14 @@ impl Home {
         outside: Outside,
     ) -> Result<Home, HomeError> {
         let outside = outside_of(&account, outside)?;
+        let access = Arc::new(Access { account: account.clone(), configuration: configuration.to_owned() });
+        if let Some(address) = &account.api {
+            let address = Address::parse(address).map_err(|error| HomeError::Remote(error.to_string()))?;
+            let password = access.secret().await.map_err(HomeError::Remote)?;
+            let own = account.address.to_string();
+            let desk: Arc<dyn Desk> = Arc::new(RemoteDesk::new(outside, address, &own, &password));
+            return Ok(Home { account, desk, local: None });
+        }
         let folder = data.join(&account.name);
         make_private(&folder)?;
         let clock = outside.clock.clone();
@@ -113,7 +131,6 @@ impl Home {
         let store = opened.map_err(opening_error)?;
         let id = ensure_account(&store, &account).await.map_err(HomeError::Store)?;
         let shared: Arc<dyn Store> = Arc::new(store.clone());
-        let access = Arc::new(Access { account: account.clone(), configuration: configuration.to_owned() });
         let queue = Arc::new(Queue::new(shared.clone(), id, access.clone(), outside.clone()));
         let fetcher = Arc::new(Fetcher::new(shared.clone(), id, access, outside.clone()));
         let engine = Engine::new(Parts {
@@ -125,7 +142,8 @@ impl Home {
         });
         let desk = engine.desk(&account.address).await?;
         let stop = watch::channel(false).0;
-        Ok(Home { account, desk, engine, store, queue, fetcher, stop, tasks: Vec::new() })
+        let local = Some(Local { engine, store, queue, fetcher, stop, tasks: Vec::new() });
+        Ok(Home { account, desk, local })
     }
 
     /// The desk.
@@ -140,45 +158,52 @@ impl Home {
 
     /// Goes on by itself from now: mail is fetched that often, snoozed mail comes back, what waits is sent.
     pub fn stay(&mut self, every: Duration) {
-        let (engine, stop) = (self.engine.clone(), self.stop.subscribe());
-        self.tasks.push(tokio::spawn(async move { engine.run(stop).await }));
-        let (queue, stop) = (self.queue.clone(), self.stop.subscribe());
-        self.tasks.push(tokio::spawn(async move { queue.run(stop).await }));
-        let (fetcher, stop) = (self.fetcher.clone(), self.stop.subscribe());
-        self.tasks.push(tokio::spawn(async move { fetcher.run(every, stop).await }));
+        let Some(local) = &mut self.local else { return };
+        let (engine, stop) = (local.engine.clone(), local.stop.subscribe());
+        local.tasks.push(tokio::spawn(async move { engine.run(stop).await }));
+        let (queue, stop) = (local.queue.clone(), local.stop.subscribe());
+        local.tasks.push(tokio::spawn(async move { queue.run(stop).await }));
+        let (fetcher, stop) = (local.fetcher.clone(), local.stop.subscribe());
+        local.tasks.push(tokio::spawn(async move { fetcher.run(every, stop).await }));
     }
 
-    /// Looks for new mail now. Whoever asks while somebody looks waits for that.
+    /// Looks for new mail now. Whoever asks while somebody looks waits for that. On a server there is nothing to fetch.
     pub async fn fetch(&self) -> Result<Fetched, String> {
-        let fetched = self.fetcher.fetch().await?;
-        // Rules are asked, notices told.
-        self.engine.tick().await;
-        Ok(fetched)
+        self.fetching().await
     }
 
     /// What [`Home::fetch`] does, for a task of its own.
     pub fn fetching(&self) -> impl Future<Output = Result<Fetched, String>> + Send + use<> {
-        let (fetcher, engine) = (self.fetcher.clone(), self.engine.clone());
+        let local = self.local.as_ref().map(|local| (local.fetcher.clone(), local.engine.clone()));
         async move {
+            let Some((fetcher, engine)) = local else { return Ok(Fetched::default()) };
             let fetched = fetcher.fetch().await?;
+            // Rules are asked, notices told.
             engine.tick().await;
             Ok(fetched)
         }
     }
 
-    /// Sends what is due; with `now` also what failed before and waits for its next attempt.
+    /// Sends what is due; with `now` also what failed before and waits for its next attempt. On a server that happens by itself.
     pub async fn send_due(&self, now: bool) -> Result<Left, DeskError> {
-        self.queue.send_due(now).await
+        match &self.local {
+            Some(local) => local.queue.send_due(now).await,
+            None => Ok(Left::default()),
+        }
     }
 
     /// Whom the last attempts failed for, and why.
     pub async fn send_failures(&self) -> Result<Vec<SendFailure>, DeskError> {
-        self.queue.failures().await
+        match &self.local {
+            Some(local) => local.queue.failures().await,
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Finishes what is begun. Whoever still has the desk keeps the store open until they drop it.
     pub async fn close(self) {
-        let Home { store, stop, tasks, desk, engine, queue, fetcher, .. } = self;
+        let Home { desk, local, .. } = self;
+        let Some(Local { store, stop, tasks, engine, queue, fetcher }) = local else { return };
         let _ = stop.send(true);
         for task in tasks {
             let _ = task.await;
