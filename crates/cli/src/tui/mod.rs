@@ -71,6 +71,13 @@ async fn turn(app: &mut App, screen: &mut Screen, home: &Home) -> anyhow::Result
     let mut notices = app.desk.notices().await?;
     let (fetched_sender, mut fetched) = mpsc::channel::<Result<u32, String>>(4);
     let mut ending = signals()?;
+    // What goes wrong with the first look is told; later ones are quiet, as one may be on the way.
+    let (first, sender) = (home.fetching(), fetched_sender.clone());
+    tokio::spawn(async move {
+        if let Err(error) = first.await {
+            let _ = sender.send(Err(error)).await;
+        }
+    });
     app.is_wide = screen.width().is_ok_and(view::is_wide);
     let followed = app.follow_selection(false).await;
     app.say_failure(followed);
@@ -108,7 +115,10 @@ async fn turn(app: &mut App, screen: &mut Screen, home: &Home) -> anyhow::Result
                 });
                 Step::Stay
             }
-            () = tokio::time::sleep(act::REDRAW) => Step::Stay,
+            () = tokio::time::sleep(act::REDRAW) => {
+                tell_unsent(app, home).await;
+                Step::Stay
+            }
             _ = ending.recv() => return Ok(()),
         };
         match step {
@@ -137,6 +147,15 @@ async fn turn(app: &mut App, screen: &mut Screen, home: &Home) -> anyhow::Result
                 });
             }
         }
+    }
+}
+
+/// What could not be sent yet, and why.
+async fn tell_unsent(app: &mut App, home: &Home) {
+    let Ok(failures) = home.send_failures().await else { return };
+    if let Some(failure) = failures.first() {
+        let again = when::brief(failure.next_attempt_at, &app.now());
+        app.say(format!("Not sent to {} yet, again at {again}: {}", failure.recipient, failure.reason));
     }
 }
 
