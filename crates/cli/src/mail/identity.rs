@@ -27,7 +27,7 @@ const POP3_PORT: u16 = 110;
 pub(crate) struct Identity {
     /// The account of that name (else the default one)
     #[arg(long, value_name = "NAME")]
-    account: Option<String>,
+    pub(super) account: Option<String>,
     /// Submit here instead of where the account says
     #[arg(long, value_name = "HOST:PORT")]
     pub(super) smtp: Option<String>,

@@ -1,17 +1,20 @@
 //! `posta mail list`.
 
-use super::{DONE, identity::Identity, selection::count};
+use super::{DONE, desk, identity::Identity, selection::count};
 use crate::output::{FAINT, octets, say, say_json, say_table, styled};
 use jiff::tz::TimeZone;
 use posta_ua::{Listed, Summary, limits};
 use serde::Serialize;
 
-/// List the messages in the maildrop
+/// List the messages in the maildrop on the server; with --folder, those of a folder on your desk
 #[derive(Debug, clap::Args)]
 pub(super) struct List {
     /// Only the newest so many
     #[arg(long, short = 'n', value_name = "COUNT")]
     last: Option<usize>,
+    /// What is in this folder of your own (`posta mail folders`), as `posta mail search` shows it
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["smtp", "pop3", "user", "apop", "oauth", "show_dialogue"])]
+    folder: Option<String>,
     /// Print JSON, for programs
     #[arg(long)]
     json: bool,
@@ -31,6 +34,13 @@ struct Row {
 
 impl List {
     pub(super) async fn run(self) -> anyhow::Result<u8> {
+        if let Some(folder) = &self.folder {
+            let place = desk::Place { account: self.identity.account, json: self.json };
+            let most = self.last.unwrap_or(usize::MAX);
+            return place
+                .with(async |home| desk::list(home, Some(folder), String::new(), most, place.json).await)
+                .await;
+        }
         let mut maildrop = self.identity.open_maildrop(limits::SHOWN_OCTETS_MAX).await?;
         let list = maildrop.list().await?;
         let skipped = list.len().saturating_sub(self.last.unwrap_or(usize::MAX));

@@ -1,20 +1,20 @@
 //! `posta mail read`.
 
 use super::{
-    DONE,
+    DONE, desk,
     identity::Identity,
     selection::{self, Selection},
 };
 use crate::output::{FAINT, STRONG, octets, say, say_json, styled};
 use anyhow::Context;
 use jiff::tz::TimeZone;
-use posta_ua::{View, limits, terminal::harmless};
+use posta_ua::{View, desk::DeskError, limits, terminal::harmless};
 use std::io::{self, IsTerminal, Write};
 
 /// Read a message
 #[derive(Debug, clap::Args)]
 pub(super) struct Read {
-    /// The number of the message as `list` shows it, or its unique-id
+    /// The number of the message as `list` shows it, its unique-id, or its key on your desk
     #[arg(value_name = "N")]
     message: Selection,
     /// Show the message as it came, header and all (octet for octet, except to a terminal)
@@ -29,6 +29,17 @@ pub(super) struct Read {
 
 impl Read {
     pub(super) async fn run(self) -> anyhow::Result<u8> {
+        if let Selection::UniqueId(key) = &self.message
+            && self.identity.pop3.is_none()
+            && desk::is_set_up(self.identity.account.as_deref())
+        {
+            let form = desk::Form { json: self.json, source: self.source };
+            match desk::read(self.identity.account.clone(), key, form).await {
+                // It may be a unique-id on the server.
+                Err(error) if matches!(error.downcast_ref(), Some(DeskError::NotFound(_))) => {}
+                shown => return shown,
+            }
+        }
         let mut maildrop = self.identity.open_maildrop(limits::SHOWN_OCTETS_MAX).await?;
         let found = selection::find(&mut maildrop, std::slice::from_ref(&self.message)).await?;
         let listed = found.first().context("the server lists no such message")?;

@@ -1,6 +1,6 @@
 //! `posta mail send`.
 
-use super::{DONE, PARTLY, dialogue, identity::Identity, wishes::WishOptions};
+use super::{DONE, PARTLY, desk, dialogue, identity::Identity, wishes::WishOptions};
 use crate::output::{BAD, GOOD, STRONG, say, say_aside, say_json, styled};
 use anyhow::{Context, bail};
 use jiff::tz::TimeZone;
@@ -41,6 +41,12 @@ pub(super) struct Send {
     /// A file to go along; can be repeated
     #[arg(long, short, value_name = "FILE")]
     attach: Vec<PathBuf>,
+    /// By way of your own outbox: a copy in Sent, and it waits where the server is away
+    #[arg(long, conflicts_with_all = ["notify", "at", "by", "require_tls", "priority", "smtp", "pop3", "show_dialogue"])]
+    copy: bool,
+    /// With --copy: keep it back so long, for second thoughts (`unsend`)
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, hide_default_value = true, requires = "copy", value_parser = clap::value_parser!(u32).range(0..=120))]
+    undo: u32,
     #[command(flatten)]
     wishes: WishOptions,
     /// Print JSON, for programs
@@ -52,6 +58,20 @@ pub(super) struct Send {
 
 impl Send {
     pub(super) async fn run(self) -> anyhow::Result<u8> {
+        if self.copy {
+            let letter = desk::NewLetter {
+                to: self.to.clone(),
+                cc: self.cc.clone(),
+                bcc: self.bcc.clone(),
+                from: self.identity.from.clone(),
+                subject: self.subject.clone(),
+                text: self.body()?,
+                attach: self.attach.clone(),
+                undo_secs: self.undo,
+            };
+            let place = desk::Place { account: self.identity.account.clone(), json: self.json };
+            return letter.send(&place).await;
+        }
         let (from, endpoint) = self.identity.author()?;
         let draft = Draft {
             from,
@@ -91,25 +111,30 @@ impl Send {
     }
 
     fn body(&self) -> anyhow::Result<String> {
-        if let Some(body) = &self.body {
-            return Ok(body.clone());
+        let is_on_stdin =
+            self.body.is_none() && self.file.as_deref().is_none_or(|path| path == Path::new("-"));
+        if is_on_stdin && self.identity.password.password_stdin {
+            bail!("standard input cannot be both the password and the text: use --file or --password-file");
         }
-        let octets = match self.file.as_deref().filter(|path| *path != Path::new("-")) {
-            Some(path) => read_file(path, BODY_OCTETS_MAX)?,
-            None if self.identity.password.password_stdin => {
-                bail!(
-                    "standard input cannot be both the password and the text: use --file or --password-file"
-                )
-            }
-            None => {
-                if io::stdin().is_terminal() {
-                    say_aside("Write your text; end it with Ctrl-D on a line of its own.");
-                }
-                read_bounded(io::stdin().lock(), BODY_OCTETS_MAX).context("reading standard input")?
-            }
-        };
-        String::from_utf8(octets).context("the text is not UTF-8; send it as a file with --attach")
+        text(self.body.as_ref(), self.file.as_deref())
     }
+}
+
+/// What is written: on the command line, in a file, or on standard input.
+pub(super) fn text(body: Option<&String>, file: Option<&Path>) -> anyhow::Result<String> {
+    if let Some(body) = body {
+        return Ok(body.clone());
+    }
+    let octets = match file.filter(|path| *path != Path::new("-")) {
+        Some(path) => read_file(path, BODY_OCTETS_MAX)?,
+        None => {
+            if io::stdin().is_terminal() {
+                say_aside("Write your text; end it with Ctrl-D on a line of its own.");
+            }
+            read_bounded(io::stdin().lock(), BODY_OCTETS_MAX).context("reading standard input")?
+        }
+    };
+    String::from_utf8(octets).context("the text is not UTF-8; send it as a file with --attach")
 }
 
 fn addresses(texts: &[String]) -> anyhow::Result<Vec<NamedMailbox>> {
@@ -126,7 +151,7 @@ fn attachment(path: &Path) -> anyhow::Result<Attachment> {
     Ok(Attachment::new(name.to_string_lossy(), content))
 }
 
-fn read_file(path: &Path, octets_max: u64) -> anyhow::Result<Vec<u8>> {
+pub(super) fn read_file(path: &Path, octets_max: u64) -> anyhow::Result<Vec<u8>> {
     let file = std::fs::File::open(path).with_context(|| format!("opening {}", path.display()))?;
     read_bounded(file, octets_max).with_context(|| format!("reading {}", path.display()))
 }
