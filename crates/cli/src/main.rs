@@ -21,12 +21,12 @@ mod store;
 mod tui;
 
 use crate::operator::Operator;
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::{CommandFactory, Parser};
 use posta_server::admin::Request;
 use std::{
     io::{self, IsTerminal},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -88,6 +88,12 @@ enum Command {
     Completions {
         /// Which shell
         shell: clap_complete::Shell,
+    },
+    /// Write the manual pages, one for each command, into a folder (for instance /usr/local/share/man/man1)
+    Man {
+        /// Which folder; it is made if need be
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
     },
 }
 
@@ -177,6 +183,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             clap_complete::generate(shell, &mut Arguments::command(), "posta", &mut script);
             io::Write::write_all(&mut io::stdout(), &script)?;
         }
+        Command::Man { folder } => write_manual(&folder)?,
         Command::Domain(Under { named, command }) => {
             operate(&place(named), async |it| command.run(it).await)?
         }
@@ -201,6 +208,15 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Stop(With { named, .. }) => operate(&place(named), async |it| it.act(Request::Stop).await)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A page for each command, as `posta-mail-send.1`.
+fn write_manual(folder: &Path) -> anyhow::Result<()> {
+    let failed = || format!("writing to {}", folder.display());
+    std::fs::create_dir_all(folder).with_context(failed)?;
+    clap_mangen::generate_to(Arguments::command().disable_help_subcommand(true), folder)
+        .with_context(failed)?;
+    Ok(())
 }
 
 /// Runs a command that talks to the server (or, where none runs, to the store).

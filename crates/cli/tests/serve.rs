@@ -254,3 +254,24 @@ fn completions_are_scripts() {
         assert!(succeed(&folder, &["completions", shell], "").contains(expected), "{shell}");
     }
 }
+
+#[test]
+fn each_command_has_a_manual_page() {
+    let (_kept, folder) = folder();
+    succeed(&folder, &["man", "pages/man1"], "");
+    let page = |name: &str| {
+        let path = folder.join("pages/man1").join(format!("{name}.1"));
+        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    };
+    for (name, words) in [
+        ("posta", "posta\\-mail(1)"),
+        ("posta-sendmail", "a line with a single dot does not end the message"),
+        ("posta-mail", "Exit codes"),
+        ("posta-mail-reply", "\\-\\-no\\-quote"),
+        ("posta-mail-folders-create", "nests"),
+        ("posta-queue", "posta\\-queue\\-list(1)"),
+    ] {
+        let text = page(name);
+        assert!(text.contains(".TH ") && text.contains(".SH NAME") && text.contains(words), "{name}: {text}");
+    }
+}

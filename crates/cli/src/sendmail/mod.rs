@@ -32,7 +32,7 @@ use sysexits::{Exit, Failure};
 
 /// Send mail as programs do: takes the options of sendmail (`posta sendmail --help`)
 #[derive(Debug, clap::Args)]
-#[command(disable_help_flag = true)]
+#[command(disable_help_flag = true, after_help = HELP)]
 pub(crate) struct Sendmail {
     /// Options of sendmail, and recipients
     #[arg(value_name = "OPTION|ADDRESS", trailing_var_arg = true, allow_hyphen_values = true, num_args = 0..)]
