@@ -39,6 +39,16 @@ impl Dovecot {
 
     /// Starts it in `folder` (existing, empty, passable for other users) for these users and passwords.
     pub fn start(folder: &Path, storage: Storage, users: &[(String, String)]) -> Result<Self> {
+        Self::start_with(folder, storage, users, "")
+    }
+
+    /// The same with further lines of its configuration.
+    pub fn start_with(
+        folder: &Path,
+        storage: Storage,
+        users: &[(String, String)],
+        lines: &str,
+    ) -> Result<Self> {
         let (pop3, lmtp) = (free_address()?, free_address()?);
         std::fs::create_dir(folder.join("mail"))?;
         chown(folder.join("mail"), Some(MAIL_UID), Some(MAIL_UID))?;
@@ -46,7 +56,7 @@ impl Dovecot {
             users.iter().map(|(user, password)| format!("{user}:{{PLAIN}}{password}\n")).collect();
         write(&folder.join("users"), &passwords)?;
         let config = folder.join("dovecot.conf");
-        write(&config, &configuration(folder, storage, pop3, lmtp))?;
+        write(&config, &(configuration(folder, storage, pop3, lmtp) + lines))?;
         let dovecot = program("dovecot").context("dovecot is not installed")?;
         let child = Command::new(dovecot)
             .arg("-F")

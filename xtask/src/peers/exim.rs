@@ -125,6 +125,7 @@ fn configuration(folder: &Path, binary: &Path, smtp: SocketAddr, setup: &EximSet
          host_lookup =\n\
          acl_smtp_rcpt = all\n\
          acl_smtp_etrn = all\n\
+         smtp_etrn_command = {binary} -C {folder}/exim.conf -qf\n\
          begin acl\n\
          all:\n accept\n\
          begin routers\n\

@@ -88,3 +88,19 @@ fn exim_is_the_sender() {
     let log = exim.log();
     assert_eq!(log.lines().filter(|line| line.contains(" => ") && line.contains(" K ")).count(), 2, "{log}");
 }
+
+#[test]
+fn exim_is_asked_for_what_it_keeps() {
+    if !Exim::available() {
+        return skip("Exim is not there (or this is not root)");
+    }
+    let host = Host::south();
+    let exim_folder = folder();
+    let exim_setup = EximSetup { hostname: "out.north.example".into(), next_hop: Some(host.posta.smtp) };
+    let exim = Exim::start(exim_folder.path(), &exim_setup).expect("Exim starts");
+    let said =
+        host.posta.command(&["queue", "etrn", &exim.smtp.to_string(), "south.example"]).expect("Exim agrees");
+    assert!(said.contains("250"), "{said}");
+    let log = exim.log();
+    assert!(log.contains("ETRN south.example"), "{log}");
+}

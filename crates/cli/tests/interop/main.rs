@@ -7,6 +7,7 @@ mod auth;
 mod clients;
 mod corpus;
 mod crash;
+mod dovecot;
 mod exim;
 mod inside_tls;
 mod lab;
