@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout)]
 
 mod auth;
+mod callers;
 mod clients;
 mod corpus;
 mod crash;
