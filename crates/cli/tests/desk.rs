@@ -270,3 +270,16 @@ async fn mail_goes_out_and_comes_in_whole() {
     assert_eq!(flagged[0]["subject"], "Tea", "a Maildir has flags");
     assert_eq!(code(&scene.talk(&["import", "absent.mbox"], "")), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_program_at_a_time() {
+    let scene = Scene::fetched().await;
+    let lock =
+        std::fs::File::open(scene.home.path().join(".local/share/posta/mail/bob/lock")).expect("the lock");
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).expect("it is free");
+    let output = scene.talk(&["search", "tea"], "");
+    assert_eq!(code(&output), 5, "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("open in another program"), "{output:?}");
+    drop(lock);
+    scene.said(&["search", "tea"]);
+}
