@@ -66,7 +66,7 @@ export class Reader {
     this.at = Math.max(0, Math.min(this.cards.length - 1, (this.at ?? 0) + by));
     this.cards[this.at].show();
     this.cards[this.at].element.scrollIntoView({ block: 'start', behavior: 'auto' });
-    this.cards[this.at].head.focus({ preventScroll: true });
+    this.cards[this.at].fold.focus({ preventScroll: true });
   }
 
   reply(kind) { const card = [...this.cards].reverse().find((one) => !one.row.draft) ?? this.current(); const chosen = this.at !== undefined && this.cards[this.at] && !this.cards[this.at].row.draft ? this.cards[this.at] : card; if (chosen) this.compose.answer(chosen.row.key, kind); }
@@ -77,9 +77,7 @@ class Card {
     this.row = row;
     this.reader = reader;
     this.isOpen = false;
-    this.head = h('div', { class: 'card-head', tabindex: '0', role: 'button', 'aria-expanded': 'false',
-      onclick: (event) => { if (!event.target.closest('button, a')) this.toggle(); },
-      onkeydown: (event) => { if (event.target === this.head && (event.key === 'Enter' || event.key === ' ')) { event.preventDefault(); event.stopPropagation(); this.toggle(); } } });
+    this.head = h('div', { class: 'card-head', onclick: (event) => { if (!event.target.closest('button, a')) this.toggle(); } });
     this.body = h('div', { class: 'card-body', hidden: true });
     this.element = h('article', { class: 'card', 'aria-label': `Message from ${shown(row.from)}` }, this.head, this.body);
     this.drawHead();
@@ -116,20 +114,22 @@ class Card {
     const to = (view?.all_to ?? row.to).map((person) => (person.address.toLowerCase() === me.address.toLowerCase() ? 'me' : shown(person))).join(', ');
     this.element.classList.toggle('closed', !this.isOpen);
     this.element.classList.toggle('unread', !row.is_read);
-    this.head.setAttribute('aria-expanded', String(this.isOpen));
+    const hadFocus = this.fold === document.activeElement;
+    this.fold = h('button', { class: 'plain who', 'aria-expanded': String(this.isOpen), onclick: () => this.toggle() }, h('strong', { dir: 'auto' }, isMine ? 'Me' : shown(row.from)));
     fill(this.head,
       avatar(row.from),
       h('div', { class: 'card-who' },
-        h('div', { class: 'line' }, h('strong', { dir: 'auto' }, isMine ? 'Me' : shown(row.from)), row.draft && h('span', { class: 'draft-word' }, 'Draft'),
+        h('div', { class: 'line' }, this.fold, row.draft && h('span', { class: 'draft-word' }, 'Draft'),
           this.isOpen && h('span', { class: 'faint address' }, row.from.address)),
         this.isOpen
-          ? h('button', { class: 'plain to', 'aria-label': 'Show all recipients', onclick: () => this.details() }, h('span', { dir: 'auto' }, `to ${to || 'nobody named'}`), icon('down'))
+          ? h('button', { class: 'plain to', title: 'Show all recipients', onclick: () => this.details() }, h('span', { dir: 'auto' }, `to ${to || 'nobody named'}`), icon('down'))
           : h('div', { class: 'snippet', dir: 'auto' }, row.snippet)),
       h('div', { class: 'card-marks' },
         row.is_flagged && h('span', { class: 'flagged' }, icon('flag', 'Flagged')), row.has_attachment && !this.isOpen && icon('clip', 'Attachment'),
         h('time', { datetime: row.time, title: fullTime(row.time) }, shortTime(row.time)),
         this.isOpen && h('button', { class: 'plain icon-button', title: 'Reply (r)', 'aria-label': 'Reply', onclick: () => this.reader.compose.answer(row.key, 'reply') }, icon('reply')),
         this.isOpen && h('button', { class: 'plain icon-button', 'aria-label': 'More for this message', title: 'More', onclick: (event) => this.more(event.currentTarget) }, icon('more'))));
+    if (hadFocus) this.fold.focus({ preventScroll: true });
   }
 
   details() {
