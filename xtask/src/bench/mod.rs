@@ -6,6 +6,7 @@ mod desk;
 mod idle;
 mod message;
 mod pop3;
+mod secure;
 mod sink;
 mod smtp;
 mod subject;
@@ -66,6 +67,8 @@ enum What {
     Pop3,
     /// Accept and pass on to a sink
     Relay,
+    /// Handshakes, messages and logins inside TLS; memory of idle connections there
+    Tls,
     /// Messages read and built beside other libraries
     Message,
     /// A person's desk with 100,000 messages beside notmuch: index, list, search
@@ -102,6 +105,7 @@ pub fn run(options: &Options) -> Result<()> {
         What::Smtp => smtp::measure(options, &binary),
         What::Pop3 => pop3::measure(options, &binary),
         What::Relay => sink::measure(options, &binary),
+        What::Tls => secure::measure(options, &binary),
         What::Message => message::measure(),
         What::Ua => desk::measure(options.messages, &options.dir),
     }

@@ -1,5 +1,6 @@
 //! The load by POP3: many maildrops, every message retrieved.
 
+use super::secure::{Stream, TlsConnector, connected, secured};
 use super::subject::{Kind, Subject};
 use super::table::{Row, Table};
 use super::{Options, runtime, settle, smtp};
@@ -10,14 +11,13 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 /// Messages in each maildrop, if not said otherwise.
 const MESSAGES: usize = 200;
 
 /// What is done in each session after the login.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Visit {
+pub(super) enum Visit {
     LoginOnly,
     Retrieve,
     RetrieveAndDelete,
@@ -46,13 +46,14 @@ fn measure_one(options: &Options, binary: &Path, kind: Kind, connections: usize)
     smtp::send(&smtp::Load {
         address: subject.smtp(),
         lmtp: subject.speaks_lmtp(),
+        tls: None,
         connections: 10,
         messages,
         size_octets: options.size,
         recipients: subject.addresses(),
     })?;
     // The first logins pay for the password's hash, for opening files, for processes started.
-    visit_all(&subject, connections, Visit::LoginOnly)?;
+    visit_all(&subject, connections, Visit::LoginOnly, None)?;
     let logins = cost_of(&subject, connections, Visit::LoginOnly)?;
     let retrieved = cost_of(&subject, connections, Visit::Retrieve)?;
     let deleted = cost_of(&subject, connections, Visit::RetrieveAndDelete)?;
@@ -81,25 +82,30 @@ struct Run {
 fn cost_of(subject: &Subject, connections: usize, visit: Visit) -> Result<Run> {
     let before = settle(subject.pid())?;
     let start = Instant::now();
-    let messages = visit_all(subject, connections, visit)?;
+    let messages = visit_all(subject, connections, visit, None)?;
     let elapsed = start.elapsed();
     let cost = settle(subject.pid())?.since(before);
     Ok(Run { messages, elapsed, cpu_micros: cost.cpu_micros })
 }
 
 /// Visits each maildrop once; gives the number of messages retrieved.
-fn visit_all(subject: &Subject, connections: usize, visit: Visit) -> Result<usize> {
+pub(super) fn visit_all(
+    subject: &Subject,
+    connections: usize,
+    visit: Visit,
+    tls: Option<&TlsConnector>,
+) -> Result<usize> {
     let address = subject.pop3()?;
     let next = Rc::new(Cell::new(0));
     let users: Rc<[(String, String)]> = subject.users().into();
     tokio::task::LocalSet::new().block_on(&runtime()?, async {
         let mut tasks = Vec::new();
         for _ in 0..connections {
-            let (next, users) = (Rc::clone(&next), Rc::clone(&users));
+            let (next, users, tls) = (Rc::clone(&next), Rc::clone(&users), tls.cloned());
             tasks.push(tokio::task::spawn_local(async move {
                 let mut messages = 0;
                 while let Some((user, password)) = users.get(next.replace(next.get() + 1)) {
-                    messages += visit_one(address, user, password, visit).await?;
+                    messages += visit_one(address, user, password, visit, tls.as_ref()).await?;
                 }
                 anyhow::Ok(messages)
             }));
@@ -112,11 +118,19 @@ fn visit_all(subject: &Subject, connections: usize, visit: Visit) -> Result<usiz
     })
 }
 
-async fn visit_one(address: SocketAddr, user: &str, password: &str, visit: Visit) -> Result<usize> {
-    let stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
-    let mut session = Session { stream, input: Vec::with_capacity(64 * 1024) };
+async fn visit_one(
+    address: SocketAddr,
+    user: &str,
+    password: &str,
+    visit: Visit,
+    tls: Option<&TlsConnector>,
+) -> Result<usize> {
+    let mut session = Session { stream: connected(address).await?, input: Vec::with_capacity(64 * 1024) };
     session.line().await?;
+    if let Some(tls) = tls {
+        session.command("STLS\r\n").await?;
+        session.stream = secured(tls, session.stream).await?;
+    }
     session.command(&format!("USER {user}\r\n")).await?;
     session.command(&format!("PASS {password}\r\n")).await?;
     let stat = session.command("STAT\r\n").await?;
@@ -137,13 +151,14 @@ async fn visit_one(address: SocketAddr, user: &str, password: &str, visit: Visit
 }
 
 struct Session {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     input: Vec<u8>,
 }
 
 impl Session {
     async fn command(&mut self, command: &str) -> Result<String> {
         self.stream.write_all(command.as_bytes()).await?;
+        self.stream.flush().await?;
         self.line().await
     }
 

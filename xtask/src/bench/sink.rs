@@ -47,6 +47,7 @@ fn measure_one(
     let sent = smtp::send(&smtp::Load {
         address: subject.smtp(),
         lmtp: false,
+        tls: None,
         connections,
         messages,
         size_octets: options.size,

@@ -1,6 +1,7 @@
 //! The load by SMTP (and LMTP, to fill Dovecot), and what it measures.
 
 use super::content::Content;
+use super::secure::{Stream, TlsConnector, connected, secured};
 use super::subject::{Kind, Subject};
 use super::table::{Row, Table};
 use super::{Options, idle, runtime, settle};
@@ -12,13 +13,14 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 /// What to send, to where.
 pub(super) struct Load {
     pub(super) address: SocketAddr,
     /// LMTP greets with LHLO; all else is the same for one recipient.
     pub(super) lmtp: bool,
+    /// Inside TLS, after STARTTLS.
+    pub(super) tls: Option<TlsConnector>,
     pub(super) connections: usize,
     pub(super) messages: usize,
     pub(super) size_octets: usize,
@@ -58,8 +60,9 @@ pub(super) fn send(load: &Load) -> Result<Sent> {
             let recipients = load.recipients.clone();
             let (next, latencies) = (Rc::clone(&next), Rc::clone(&latencies));
             let (address, lmtp, messages, size) = (load.address, load.lmtp, load.messages, load.size_octets);
+            let tls = load.tls.clone();
             connections.push(tokio::task::spawn_local(async move {
-                let mut connection = Connection::open(address, lmtp).await?;
+                let mut connection = Connection::open(address, lmtp, tls.as_ref()).await?;
                 let mut content = Content::new(size, SENDER, &recipients[0]);
                 loop {
                     let number = next.get();
@@ -73,7 +76,7 @@ pub(super) fn send(load: &Load) -> Result<Sent> {
                         .await?;
                     latencies.borrow_mut().push(start.elapsed());
                 }
-                connection.command(b"QUIT\r\n", b'2').await
+                connection.quit().await
             }));
         }
         for connection in connections {
@@ -90,20 +93,28 @@ pub(super) fn send(load: &Load) -> Result<Sent> {
 
 /// A client that says one command at a time.
 pub(super) struct Connection {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     input: Vec<u8>,
 }
 
 impl Connection {
-    /// Connects, reads the greeting, says EHLO (or LHLO).
-    pub(super) async fn open(address: SocketAddr, lmtp: bool) -> Result<Self> {
-        let stream = TcpStream::connect(address).await.with_context(|| format!("connecting to {address}"))?;
-        stream.set_nodelay(true)?;
-        let mut connection = Self { stream, input: Vec::with_capacity(1024) };
+    /// Connects, reads the greeting, says EHLO (or LHLO); with TLS, STARTTLS and EHLO again.
+    pub(super) async fn open(address: SocketAddr, lmtp: bool, tls: Option<&TlsConnector>) -> Result<Self> {
+        let mut connection = Self { stream: connected(address).await?, input: Vec::with_capacity(1024) };
         connection.reply(b'2').await?;
         let hello: &[u8] = if lmtp { b"LHLO load.example\r\n" } else { b"EHLO load.example\r\n" };
         connection.command(hello, b'2').await?;
+        if let Some(tls) = tls {
+            connection.command(b"STARTTLS\r\n", b'2').await?;
+            connection.stream = secured(tls, connection.stream).await?;
+            connection.command(hello, b'2').await?;
+        }
         Ok(connection)
+    }
+
+    /// Says goodbye.
+    pub(super) async fn quit(mut self) -> Result<()> {
+        self.command(b"QUIT\r\n", b'2').await
     }
 
     async fn transact(&mut self, recipient: &str, content: &[u8]) -> Result<()> {
@@ -115,6 +126,7 @@ impl Connection {
 
     async fn command(&mut self, octets: &[u8], expected: u8) -> Result<()> {
         self.stream.write_all(octets).await?;
+        self.stream.flush().await?;
         self.reply(expected).await
     }
 
@@ -152,6 +164,7 @@ pub(super) fn measure(options: &Options, binary: &Path) -> Result<()> {
                 let load = Load {
                     address: subject.smtp(),
                     lmtp: false,
+                    tls: None,
                     connections: *connections,
                     messages,
                     size_octets: options.size,
@@ -169,7 +182,7 @@ pub(super) fn measure(options: &Options, binary: &Path) -> Result<()> {
         for kind in Kind::for_mail(options) {
             // A fresh one: after a load there is memory left over that idle connections would hide in.
             let subject = Subject::start(kind, options, binary, None)?;
-            let octets = idle::octets_per_connection(&subject, kind.idle_connections(options.idle))?;
+            let octets = idle::octets_per_connection(&subject, kind.idle_connections(options.idle), None)?;
             table.note(format!("{kind}: {:.1} KiB for each idle connection", octets / 1024.0));
         }
     }

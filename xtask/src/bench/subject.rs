@@ -1,6 +1,7 @@
 //! The servers under measurement, behind one face.
 #![allow(clippy::print_stdout)]
 
+use super::secure::Identity;
 use super::{Options, SETTLE_MAX, users};
 use crate::peers::{self, Dovecot, Posta, PostaSetup, Postfix, PostfixSetup, Storage};
 use anyhow::{Context, Result, bail};
@@ -111,13 +112,33 @@ impl Subject {
         binary: &Path,
         next_hop: Option<SocketAddr>,
     ) -> Result<Self> {
+        Self::start_with(kind, options, binary, next_hop, None)
+    }
+
+    /// One that offers TLS as this host.
+    pub(super) fn start_secure(
+        kind: Kind,
+        options: &Options,
+        binary: &Path,
+        identity: &Identity,
+    ) -> Result<Self> {
+        Self::start_with(kind, options, binary, None, Some(identity))
+    }
+
+    fn start_with(
+        kind: Kind,
+        options: &Options,
+        binary: &Path,
+        next_hop: Option<SocketAddr>,
+        identity: Option<&Identity>,
+    ) -> Result<Self> {
         let folder = peers::folder(&options.dir)?;
         let users = users(DOMAIN);
         let server = match kind {
             Kind::Posta => {
                 let mut setup = PostaSetup::new(binary, "mx.bench.example", DOMAIN);
                 setup.accounts.clone_from(&users);
-                setup.tables = posta_tables(next_hop);
+                setup.tables = posta_tables(next_hop) + &identity.map(Identity::posta).unwrap_or_default();
                 Server::Posta(Box::new(Posta::start(folder.path(), setup)?))
             }
             Kind::Postfix => Server::Postfix(Postfix::start(
@@ -126,14 +147,18 @@ impl Subject {
                     hostname: "mx.bench.example".to_owned(),
                     mailboxes: users.iter().map(|(address, _)| address.clone()).collect(),
                     next_hop,
-                    main: vec![
-                        "default_process_limit = 150".to_owned(),
-                        "smtpd_client_connection_count_limit = 0".to_owned(),
-                    ],
+                    main: ["default_process_limit = 150", "smtpd_client_connection_count_limit = 0"]
+                        .map(str::to_owned)
+                        .into_iter()
+                        .chain(identity.map(Identity::postfix).into_iter().flatten())
+                        .collect(),
                 },
             )?),
-            Kind::DovecotMaildir => Server::Dovecot(Dovecot::start(folder.path(), Storage::Maildir, &users)?),
-            Kind::DovecotMdbox => Server::Dovecot(Dovecot::start(folder.path(), Storage::Mdbox, &users)?),
+            Kind::DovecotMaildir | Kind::DovecotMdbox => {
+                let storage = if kind == Kind::DovecotMaildir { Storage::Maildir } else { Storage::Mdbox };
+                let lines = identity.map(Identity::dovecot).unwrap_or_default();
+                Server::Dovecot(Dovecot::start_with(folder.path(), storage, &users, &lines)?)
+            }
         };
         Ok(Self { server, users, _folder: folder })
     }

@@ -225,6 +225,6 @@ fn what_postfix_asks_for_is_done() {
     assert!(log.contains("RET=HDRS ENVID=second") || log.contains("ENVID=second"), "{log}");
     let held = fetch_all(host.posta.pop3, BOB, PASSWORD).expect("bob reads").remove(0);
     let held = String::from_utf8_lossy(&held).into_owned();
-    // RFC 6855-less readers get an ASCII header section (RFC 6857); the trace tells how it came.
+    // Without UTF8 (RFC 6856) its header section comes in ASCII; the trace tells how it came.
     assert!(held.contains("with UTF8SMTP"), "{held}");
 }
