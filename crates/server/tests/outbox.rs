@@ -137,7 +137,8 @@ async fn what_is_from_nobody_has_the_null_reverse_path() {
     let [message] = &messages(&server, BOB).await[..] else { panic!("one message") };
     assert!(message.starts_with("Return-Path: <>\r\n"), "{message}");
     // Whose it is counts all the same.
-    let as_bob = OutgoingEnvelope { from_nobody: true, ..OutgoingEnvelope::new(mailbox(BOB), [mailbox(ALICE)]) };
+    let as_bob =
+        OutgoingEnvelope { from_nobody: true, ..OutgoingEnvelope::new(mailbox(BOB), [mailbox(ALICE)]) };
     assert!(server.outbox().submit(&mailbox(ALICE), as_bob, letter(), None).await.is_err());
     server.shutdown(GRACE).await;
 }

@@ -203,7 +203,7 @@ mod tests {
 
     fn account(id: u64) -> Account {
         Account {
-            id: AccountId(id.try_into().expect("small")),
+            id: AccountId(id),
             address: format!("user{id}@north.example").parse().expect("a mailbox"),
             name: None,
             password_hash: Some(Secret::new("hash")),
