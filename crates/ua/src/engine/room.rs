@@ -49,6 +49,15 @@ pub(crate) struct Room {
     pub(super) own: Mutex<Option<(Timestamp, Vec<String>)>>,
 }
 
+/// The index was not brought up to the end: it has to be tried again.
+struct Unfinished<'a>(&'a Room);
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        self.0.set_stale();
+    }
+}
+
 impl Room {
     pub(super) fn new(shared: Arc<Shared>, account: &Account) -> Room {
         Room {
@@ -105,18 +114,19 @@ impl Room {
     /// Brings the index up to what the store has now.
     pub(super) async fn fresh(&self) -> Result<(), DeskError> {
         self.shared.take_news();
-        if !self.stale.load(Ordering::SeqCst) {
+        // While somebody brings it up, it is not up yet: then it is waited for.
+        if !self.stale.load(Ordering::SeqCst) && self.following.try_lock().is_ok() {
             return Ok(());
         }
         let _one = self.following.lock().await;
         if !self.stale.swap(false, Ordering::SeqCst) {
             return Ok(());
         }
-        let followed = self.follow().await;
-        if followed.is_err() {
-            self.set_stale();
-        }
-        followed
+        // Whoever asked may go away in the midst of it, and this is dropped with them.
+        let unfinished = Unfinished(self);
+        self.follow().await?;
+        std::mem::forget(unfinished);
+        Ok(())
     }
 
     async fn follow(&self) -> Result<(), DeskError> {
