@@ -1,8 +1,7 @@
 // Toasts, menus and small windows.
 
-import { fill, fullTime, h, soonTime } from './dom.js';
+import { fill, h, soonTime } from './dom.js';
 import { icon } from './icons.js';
-import { api } from './api.js';
 
 const toasts = h('div', { class: 'toasts', role: 'status', 'aria-live': 'polite' });
 document.body.append(toasts);
@@ -129,26 +128,4 @@ export function ask(title, label, value, done, button = 'Save') {
   const input = h('input', { type: 'text', value: value ?? '', 'aria-label': label, placeholder: label, maxlength: '200' });
   const window = dialog(title, h('form', { class: 'inline', onsubmit: (event) => { event.preventDefault(); const text = input.value.trim(); if (text) { window.close(); done(text); } } }, input, h('button', { class: 'main' }, button)));
   input.select();
-}
-
-// How a message came: its hops as a picture, and this host's part of the story.
-export async function showStory(key) {
-  const body = h('div', {}, h('p', { class: 'faint' }, 'Reading the journal…'));
-  dialog('How it came', body, { wide: true });
-  try {
-    const { hops, stories } = await api.story(key);
-    fill(body,
-      h('p', { class: 'faint' }, 'Each host writes its name on a message that it takes. Only what this host wrote itself is certain.'),
-      hops.length === 0 && h('p', {}, 'No host wrote its name on it: it was made here.'),
-      h('ol', { class: 'hops' }, hops.map((hop, index) => [
-        index === 0 && h('li', { class: 'hop start' }, h('strong', {}, hop.from || 'somebody')),
-        h('li', { class: index === hops.length - 1 ? 'hop ours' : 'hop' },
-          h('span', { class: 'hop-way' }, [hop.with, hop.took_secs !== null && hop.took_secs !== undefined && `${hop.took_secs} s`].filter(Boolean).join(' · ')),
-          h('strong', {}, hop.by || 'a host without a name'), hop.at && h('span', { class: 'faint' }, fullTime(hop.at))),
-      ])),
-      stories.map((story) => h('section', { class: 'story' }, h('h3', {}, `Here, as ${story.id}`),
-        h('ul', {}, story.lines.map((line) => h('li', { class: `mood-${line.mood}` }, h('time', {}, new Date(line.at).toLocaleTimeString()),
-          h('div', {}, line.text, line.details.map((detail) => h('div', { class: 'faint' }, detail)))))))),
-      stories.length === 0 && h('p', { class: 'faint' }, 'The journal knows nothing of it (any more).'));
-  } catch (error) { fill(body, h('p', {}, error.message)); }
 }

@@ -3,7 +3,7 @@
 import { avatar, fill, fullTime, h, octets, rebuilt, shortTime, shown } from './dom.js';
 import { icon } from './icons.js';
 import { api, me } from './api.js';
-import { confirmed, dialog, failed, menu, showStory, toast } from './dialogs.js';
+import { confirmed, dialog, failed, menu, toast } from './dialogs.js';
 
 export class Reader {
   constructor({ acts, compose }) {
@@ -157,7 +157,7 @@ class Card {
       { text: row.is_read ? 'Mark unread' : 'Mark read', icon: 'unread', separated: true, run: () => acts.change(about({ change: 'read', read: !row.is_read })) },
       { text: row.is_flagged ? 'Take the flag off' : 'Flag', icon: 'flag', run: () => acts.change(about({ change: 'flag', flagged: !row.is_flagged })) },
       { text: 'Only this message to Trash', icon: 'trash', run: () => acts.change(about({ change: 'move', folder: 'trash' })) },
-      { text: 'How it came', icon: 'shield', separated: true, run: () => showStory(row.key) },
+      { text: 'How it came', icon: 'shield', separated: true, run: async () => (await import('./story.js')).showStory(row.key) },
       { text: 'Show the source', icon: 'file', run: () => window.open(api.rawUrl(row.key, true), '_blank', 'noopener') },
       { text: 'Save as a file', icon: 'download', run: () => { location.href = api.rawUrl(row.key, false); } },
       { text: 'Print', icon: 'print', run: () => window.print() },
