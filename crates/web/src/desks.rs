@@ -38,7 +38,11 @@ fn engine(host: &WebHost, outside: Outside) -> Engine {
         one_click: None,
     });
     let (running, stopping) = (engine.clone(), host.stopping());
-    tokio::spawn(async move { running.run(stopping).await });
+    tokio::spawn(async move {
+        running.run(stopping).await;
+        // The desks hold the store, whose end a server that stops waits for.
+        running.close();
+    });
     engine
 }
 
