@@ -2,7 +2,6 @@
 
 #![allow(clippy::print_stdout, reason = "a test that is skipped says so")]
 
-#[allow(dead_code, reason = "other tests use the rest")]
 #[path = "../support/mod.rs"]
 mod support;
 
