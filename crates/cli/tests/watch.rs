@@ -18,7 +18,11 @@ fn serve(folder: &Path) -> (Process, String, String) {
     succeed(folder, &[&["setup", "--yes"], names.as_slice(), &places].concat(), "");
     let path = folder.join("posta.toml");
     let text = std::fs::read_to_string(&path).expect("setup wrote it");
-    std::fs::write(&path, text.replace("\n[smtp]\n", "\n[smtp]\nsend = \"open\"\n")).expect("writes");
+    let text = text.replace("\n[smtp]\n", "\n[smtp]\nsend = \"open\"\n");
+    // Longer than anybody waits here: nothing that only watches may hold a stop up.
+    let text = text.replace("\n[limits]\n", "\n[limits]\nshutdown_grace = \"10m\"\n");
+    assert!(text.contains("\nshutdown_grace = \"10m\""), "{text}");
+    std::fs::write(&path, text).expect("writes");
     succeed(folder, &["account", "add", ALICE, "--password-stdin"], "a word\n");
     let log = File::create(folder.join("log")).expect("a log");
     let child = posta().current_dir(folder).arg("serve").stderr(Stdio::from(log)).spawn().expect("runs");
