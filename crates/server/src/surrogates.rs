@@ -1,9 +1,11 @@
 //! What POP3 clients that did not say UTF8 get in place of messages with UTF-8 in their header sections
 //! (RFC 6856 §2.1, RFC 6857).
 //!
-//! Such a message has octets over 127 in its own header section or in `Return-Path:`. Of one that is not
-//! too large all header sections within it are rewritten, of a larger one its own. LIST and STAT count the
-//! surrogate's octets. Bodies stay as they are, 8bit ones included, as they always have in POP3.
+//! Such a message came with SMTPUTF8 (our own `Received:` on top says so) and has octets over 127 in its own
+//! header section, or it has some in `Return-Path:`. Whatever else has them there was sent so against the rules:
+//! it is read as it came, as it always has been. Of a message that is not too large all header sections within it
+//! are rewritten, of a larger one its own. LIST and STAT count the surrogate's octets. Bodies stay as they are,
+//! 8bit ones included.
 
 use crate::limits::{
     CONTENT_READ_OCTETS, HEADER_OCTETS_MAX, HEADERS_KNOWN_MAX, SURROGATE_OCTETS_MAX, SURROGATES_AT_ONCE_MAX,
@@ -98,7 +100,7 @@ impl Surrogates {
         message: &MaildropMessage,
     ) -> Result<Option<Surrogate>, StoreError> {
         let head = header_section(store, message).await?;
-        if head.is_ascii() {
+        if head.is_ascii() || (message.prefix.is_ascii() && !came_with_smtputf8(&head)) {
             return Ok(None);
         }
         let _turn = self.making.acquire().await;
@@ -158,6 +160,18 @@ async fn header_section(store: &dyn Store, message: &MaildropMessage) -> Result<
     section.extend_from_slice(&message.prefix);
     section.extend_from_slice(&first[..end]);
     Ok(section.freeze())
+}
+
+/// Whether the topmost `Received:`, which is our own, has a protocol of RFC 6531 §4.3 (UTF8SMTP, UTF8LMTPS …).
+fn came_with_smtputf8(head: &[u8]) -> bool {
+    let Some(at) = memchr::memmem::find(head, b"Received:") else { return false };
+    let field = &head[at..];
+    // It ends where a line begins without white space.
+    let next = memchr::memmem::find_iter(field, b"\r\n")
+        .find(|end| !matches!(field.get(end + 2), Some(b' ' | b'\t')))
+        .unwrap_or(field.len());
+    let mut words = field[..next].split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    words.any(|word| word == b"with") && words.next().is_some_and(|protocol| protocol.starts_with(b"UTF8"))
 }
 
 /// Prefix and content up to `octets`.
