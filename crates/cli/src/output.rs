@@ -4,6 +4,7 @@
 use anstyle::{AnsiColor, Style};
 use comfy_table::{ContentArrangement, Table, presets};
 use jiff::{Timestamp, tz::TimeZone};
+use posta_ua::View;
 use serde::Serialize;
 use std::{
     fmt::Display,
@@ -33,6 +34,28 @@ pub(crate) fn say(text: impl Display) -> io::Result<()> {
 pub(crate) fn say_aside(text: impl Display) {
     // Where standard error is gone there is nobody to tell.
     let _ = writeln!(anstream::stderr().lock(), "{text}");
+}
+
+/// A message as it is read. All texts of a [`View`] are harmless for a terminal.
+pub(crate) fn say_view(view: &View) -> io::Result<()> {
+    for (name, value) in &view.fields {
+        say(format!("{} {value}", styled(STRONG, format_args!("{:<9}", format!("{name}:")))))?;
+    }
+    say("")?;
+    say(view.text.trim_end_matches('\n'))?;
+    if !view.attachments.is_empty() {
+        say("")?;
+    }
+    for attachment in &view.attachments {
+        let size = attachment.octets.map(|count| format!(", {}", octets(count))).unwrap_or_default();
+        let (word, place) = match &attachment.elsewhere {
+            Some(place) => ("Elsewhere:", format!(" {place}")),
+            None => ("Attached:", String::new()),
+        };
+        let kind = styled(FAINT, format_args!("({}{size})", attachment.media_type));
+        say(format!("{} {} {kind}{place}", styled(STRONG, word), attachment.name))?;
+    }
+    Ok(())
 }
 
 /// Prints a value as JSON.

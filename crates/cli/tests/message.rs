@@ -89,6 +89,21 @@ fn structure_headers_and_show() {
     assert!(shown.contains("Grüße") && shown.contains("inner.eml"), "{shown}");
 }
 
+/// RFC 2046 §5.2.3: what lies elsewhere is told, with its type there; nothing is fetched.
+#[test]
+fn show_tells_where_a_body_lies() {
+    let message =
+        b"Content-Type: message/external-body; access-type=ANON-FTP; site=\"ftp.example.com\";\r\n \
+        name=\"paper.ps\"; directory=pub; size=2048\r\n\r\nContent-Type: application/postscript\r\n\r\n";
+    let shown = text(&posta(&["show", "-"], message));
+    assert!(
+        shown.contains(
+            "Elsewhere: paper.ps (application/postscript, 2.0 KiB) ftp://ftp.example.com/pub/paper.ps"
+        ),
+        "{shown}"
+    );
+}
+
 #[test]
 fn extract_stays_in_its_folder_and_overwrites_nothing() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -26,6 +26,11 @@ impl FolderId {
     pub const TRASH: FolderId = FolderId(5);
     /// The first that a folder of one's own may have.
     pub const OWN_MIN: FolderId = FolderId(16);
+
+    /// What the folder is for; nothing for a person's own ones.
+    pub fn role(self) -> Option<FolderRole> {
+        FolderRole::ALL.into_iter().find(|role| role.folder() == self)
+    }
 }
 
 /// What a folder is for.
@@ -60,6 +65,18 @@ impl FolderRole {
     /// The folder that has this role, in every account.
     pub const fn folder(self) -> FolderId {
         FolderId(self as u32)
+    }
+
+    /// The role as programs name it: as it is serialised.
+    pub const fn key(self) -> &'static str {
+        match self {
+            FolderRole::Inbox => "inbox",
+            FolderRole::Drafts => "drafts",
+            FolderRole::Sent => "sent",
+            FolderRole::Archive => "archive",
+            FolderRole::Junk => "junk",
+            FolderRole::Trash => "trash",
+        }
     }
 
     /// The name of its folder.
@@ -169,7 +186,7 @@ impl OwnFolders {
     }
 
     pub(crate) fn has(&self, id: FolderId) -> bool {
-        FolderRole::ALL.iter().any(|role| role.folder() == id) || self.names.contains_key(&id)
+        id.role().is_some() || self.names.contains_key(&id)
     }
 
     /// The six, and then the others by name.

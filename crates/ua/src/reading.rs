@@ -67,19 +67,39 @@ pub struct AttachmentView {
     pub name: String,
     /// `image/png`
     pub media_type: String,
-    /// Octets, decoded.
-    pub octets: u64,
+    /// Octets, decoded; of one that lies elsewhere, those there, where it is told.
+    pub octets: Option<u64>,
+    /// Where it lies, if it isn't in the message (RFC 2046 §5.2.3). Nobody fetches it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub elsewhere: Option<String>,
+}
+
+impl AttachmentView {
+    fn of(entity: Entity<'_>) -> Self {
+        let name = harmless_line(&entity.safe_file_name());
+        match entity.external_body() {
+            Some(body) => AttachmentView {
+                name,
+                media_type: harmless_line(&body.entity().media_type()),
+                octets: body.size_octets,
+                elsewhere: Some(harmless_line(&body.url().unwrap_or_else(|| body.access_type.clone()))),
+            },
+            None => AttachmentView {
+                name,
+                media_type: harmless_line(&entity.media_type()),
+                octets: Some(entity.content().len() as u64),
+                elsewhere: None,
+            },
+        }
+    }
 }
 
 impl View {
     /// Reads a message; its date is told in `zone`.
     pub fn of(octets: &[u8], zone: &TimeZone) -> View {
         let message = Message::parse(octets);
-        let attachments = message.attachments().into_iter().map(|attachment| AttachmentView {
-            name: harmless_line(&attachment.entity.safe_file_name()),
-            media_type: harmless_line(&attachment.entity.media_type()),
-            octets: attachment.entity.content().len() as u64,
-        });
+        let attachments = message.attachments().into_iter();
+        let attachments = attachments.map(|attachment| AttachmentView::of(attachment.entity));
         View {
             fields: fields(message.root(), zone),
             text: harmless(&message.readable_text()),
@@ -170,7 +190,7 @@ mod tests {
         assert!(view.text.contains("Bob") && !view.text.contains('<'), "{:?}", view.text);
         assert!(!view.text.contains('\x1b'), "{:?}", view.text);
         let [attachment] = view.attachments.as_slice() else { panic!("{:?}", view.attachments) };
-        assert_eq!((attachment.media_type.as_str(), attachment.octets), ("image/png", 8));
+        assert_eq!((attachment.media_type.as_str(), attachment.octets), ("image/png", Some(8)));
         assert!(!attachment.name.contains('/'), "{}", attachment.name);
     }
 }

@@ -1,8 +1,9 @@
 //! A desk with much mail beside notmuch on the same mail: index, list, search.
 #![allow(clippy::print_stdout)]
 
+use super::program;
 use anyhow::{Context, Result, bail};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -26,7 +27,7 @@ const QUESTIONS: &[(&str, &str)] = &[
 ];
 
 pub(super) fn measure(messages: Option<usize>, dir: &Path) -> Result<()> {
-    let program = build()?;
+    let program = program::build("posta-ua", "desk")?;
     let folder = tempfile::Builder::new().prefix("posta-ua-").tempdir_in(dir)?;
     let ran = Command::new(&program)
         .arg(folder.path())
@@ -51,24 +52,6 @@ pub(super) fn measure(messages: Option<usize>, dir: &Path) -> Result<()> {
         "\nnotmuch's times are without the start of its process; of a search the first 50 conversations are asked for."
     );
     Ok(())
-}
-
-/// The bench program in release form.
-fn build() -> Result<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has a parent")?;
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let built = Command::new(cargo)
-        .current_dir(root)
-        .args(["bench", "--package", "posta-ua", "--bench", "desk", "--no-run", "--quiet"])
-        .arg("--message-format=json")
-        .output()?;
-    if !built.status.success() {
-        bail!("the bench program doesn't build:\n{}", String::from_utf8_lossy(&built.stderr));
-    }
-    let notes = String::from_utf8_lossy(&built.stdout);
-    let notes = notes.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let program = notes.filter_map(|note| note["executable"].as_str().map(PathBuf::from)).next_back();
-    program.context("cargo names no program")
 }
 
 /// The same mail and questions; nothing where notmuch isn't installed.

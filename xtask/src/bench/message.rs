@@ -2,35 +2,18 @@
 //! posta-message, instructions by callgrind.
 #![allow(clippy::print_stdout)]
 
+use super::program;
 use anyhow::{Context, Result, bail};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 pub(super) fn measure() -> Result<()> {
-    let program = build()?;
+    let program = program::build("posta-message", "messages")?;
     let status = Command::new(&program).status()?;
     if !status.success() {
         bail!("the bench program failed: {status}");
     }
     instructions(&program)
-}
-
-/// The bench program in release form.
-fn build() -> Result<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has a parent")?;
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let built = Command::new(cargo)
-        .current_dir(root)
-        .args(["bench", "--package", "posta-message", "--bench", "messages", "--no-run", "--quiet"])
-        .arg("--message-format=json")
-        .output()?;
-    if !built.status.success() {
-        bail!("the bench program doesn't build:\n{}", String::from_utf8_lossy(&built.stderr));
-    }
-    let notes = String::from_utf8_lossy(&built.stdout);
-    let notes = notes.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let program = notes.filter_map(|note| note["executable"].as_str().map(PathBuf::from)).next_back();
-    program.context("cargo names no program")
 }
 
 /// Instructions for each octet read: unlike times, the same on any day.

@@ -6,6 +6,7 @@ mod desk;
 mod idle;
 mod message;
 mod pop3;
+mod program;
 mod secure;
 mod sink;
 mod smtp;

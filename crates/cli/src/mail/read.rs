@@ -5,7 +5,7 @@ use super::{
     identity::Identity,
     selection::{self, Selection},
 };
-use crate::output::{FAINT, STRONG, octets, say, say_json, styled};
+use crate::output::{say_json, say_view};
 use anyhow::Context;
 use jiff::tz::TimeZone;
 use posta_ua::{View, desk::DeskError, limits, terminal::harmless};
@@ -53,7 +53,7 @@ impl Read {
         if self.json {
             say_json(&view)?
         } else {
-            show(&view)?
+            say_view(&view)?
         }
         Ok(DONE)
     }
@@ -67,22 +67,5 @@ fn show_source(message: &[u8]) -> anyhow::Result<()> {
         out.write_all(message)?;
     }
     out.flush()?;
-    Ok(())
-}
-
-/// All texts of a [`View`] are harmless for a terminal.
-fn show(view: &View) -> anyhow::Result<()> {
-    for (name, value) in &view.fields {
-        say(format!("{} {value}", styled(STRONG, format_args!("{:<9}", format!("{name}:")))))?;
-    }
-    say("")?;
-    say(view.text.trim_end_matches('\n'))?;
-    if !view.attachments.is_empty() {
-        say("")?;
-    }
-    for attachment in &view.attachments {
-        let kind = styled(FAINT, format_args!("({}, {})", attachment.media_type, octets(attachment.octets)));
-        say(format!("{} {} {kind}", styled(STRONG, "Attached:"), attachment.name))?;
-    }
     Ok(())
 }

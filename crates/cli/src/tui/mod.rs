@@ -78,18 +78,14 @@ async fn turn(app: &mut App, screen: &mut Screen, home: &Home) -> anyhow::Result
             let _ = sender.send(Err(error)).await;
         }
     });
-    app.is_wide = screen.width().is_ok_and(view::is_wide);
-    let followed = app.follow_selection(false).await;
-    app.say_failure(followed);
+    lay_out(app, screen.width().is_ok_and(view::is_wide)).await;
     loop {
         screen.draw(|frame| view::draw(app, frame))?;
         let step = tokio::select! {
             event = screen.event() => match event {
                 Some(Event::Key(key)) if key.kind != KeyEventKind::Release => app.key(key).await,
                 Some(Event::Resize(cells, _)) => {
-                    app.is_wide = view::is_wide(cells);
-                    let followed = app.follow_selection(false).await;
-                    app.say_failure(followed);
+                    lay_out(app, view::is_wide(cells)).await;
                     Step::Stay
                 }
                 Some(_) => Step::Stay,
@@ -125,16 +121,9 @@ async fn turn(app: &mut App, screen: &mut Screen, home: &Home) -> anyhow::Result
             Step::Stay => {}
             Step::Quit => return Ok(()),
             Step::Redraw => screen.clear()?,
-            Step::Edit(text) => {
-                let text = screen.edit(&text).await;
-                if let Err(error) = &text {
-                    tracing::debug!(%error, "the editor failed");
-                }
-                app.edited(text.ok()).await;
-            }
+            Step::Edit(text) => edit(app, screen, &text).await,
             Step::Open(path) => {
-                let opened = screen.open(&path).await;
-                if let Err(error) = opened {
+                if let Err(error) = screen.open(&path).await {
                     app.say(format!("{}: {}", path.display(), harmless_line(&error.to_string())));
                 }
             }
@@ -148,6 +137,21 @@ async fn turn(app: &mut App, screen: &mut Screen, home: &Home) -> anyhow::Result
             }
         }
     }
+}
+
+/// In three panes or in one; what is selected is read where there is room.
+async fn lay_out(app: &mut App, is_wide: bool) {
+    app.is_wide = is_wide;
+    let followed = app.follow_selection(false).await;
+    app.say_failure(followed);
+}
+
+async fn edit(app: &mut App, screen: &mut Screen, text: &str) {
+    let text = screen.edit(text).await;
+    if let Err(error) = &text {
+        tracing::debug!(%error, "the editor failed");
+    }
+    app.edited(text.ok()).await;
 }
 
 /// What could not be sent yet, and why.

@@ -1,5 +1,6 @@
 //! Opaque names of things on a desk. Text that is safe in a URL; what it means is the engine's own.
 
+use posta_store::{FolderId, FolderRole};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -57,7 +58,14 @@ key! {
 
 impl FolderKey {
     /// The folder of this role.
-    pub fn of(role: super::FolderRole) -> FolderKey {
+    pub fn of(role: FolderRole) -> FolderKey {
         FolderKey::new(role.key())
+    }
+
+    /// The folder that it names, which need not be there.
+    pub(crate) fn id(&self) -> Option<FolderId> {
+        let role = FolderRole::ALL.into_iter().find(|role| role.key() == self.as_str());
+        let own = || self.as_str().parse().ok().map(FolderId).filter(|id| *id >= FolderId::OWN_MIN);
+        role.map(FolderRole::folder).or_else(own)
     }
 }

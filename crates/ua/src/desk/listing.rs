@@ -2,49 +2,8 @@
 
 use super::{ConversationKey, Cursor, DraftKey, FolderKey, MessageKey, Person};
 use jiff::Timestamp;
+use posta_store::FolderRole;
 use serde::{Deserialize, Serialize};
-
-/// What a folder is for. Six are always there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FolderRole {
-    /// Where new mail comes in.
-    Inbox,
-    /// Being written.
-    Drafts,
-    /// Written by this person.
-    Sent,
-    /// Dealt with.
-    Archive,
-    /// Unwanted.
-    Junk,
-    /// To be forgotten.
-    Trash,
-}
-
-impl FolderRole {
-    /// All, in the order in which they are shown.
-    pub const ALL: [FolderRole; 6] = [
-        FolderRole::Inbox,
-        FolderRole::Drafts,
-        FolderRole::Sent,
-        FolderRole::Archive,
-        FolderRole::Junk,
-        FolderRole::Trash,
-    ];
-
-    /// The text of its [`FolderKey`].
-    pub fn key(self) -> &'static str {
-        match self {
-            FolderRole::Inbox => "inbox",
-            FolderRole::Drafts => "drafts",
-            FolderRole::Sent => "sent",
-            FolderRole::Archive => "archive",
-            FolderRole::Junk => "junk",
-            FolderRole::Trash => "trash",
-        }
-    }
-}
 
 /// A folder with what is in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -29,10 +29,10 @@ pub use keys::{
     UndoKey, UploadKey,
 };
 pub use listing::{
-    ConversationPage, ConversationQuery, ConversationRow, FolderRole, FolderView, MessagePage, MessageRow,
-    RowPerson,
+    ConversationPage, ConversationQuery, ConversationRow, FolderView, MessagePage, MessageRow, RowPerson,
 };
 pub use notice::Notice;
+pub use posta_store::FolderRole;
 pub use settings::{
     FetchAccount, FetchOutcome, FetchSecurity, Identity, ReceiptPolicy, RemoteImages, Rule, RuleAction,
     RuleCondition, RuleField, RuleTest, Settings, Vacation,

@@ -186,7 +186,7 @@ fn judge(rules: &[Rule], found: &Gist) -> Verdict {
         }
         for action in &rule.actions {
             match action {
-                RuleAction::Move { folder } => verdict.folder = folder_of(folder).or(verdict.folder),
+                RuleAction::Move { folder } => verdict.folder = folder.id().or(verdict.folder),
                 RuleAction::Label { label } => verdict.labels.push(label.clone()),
                 RuleAction::MarkRead => verdict.read = true,
                 RuleAction::Flag => verdict.flag = true,
@@ -202,11 +202,6 @@ fn judge(rules: &[Rule], found: &Gist) -> Verdict {
         }
     }
     verdict
-}
-
-fn folder_of(key: &FolderKey) -> Option<FolderId> {
-    let role = FolderRole::ALL.iter().find(|role| role.key() == key.as_str());
-    role.map(|role| Room::role_folder(*role)).or_else(|| key.as_str().parse().ok().map(FolderId))
 }
 
 fn condition_holds(condition: &RuleCondition, found: &Gist) -> bool {

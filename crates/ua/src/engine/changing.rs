@@ -4,7 +4,7 @@ use super::documents::{self, SNOOZED};
 use super::index::Located;
 use super::room::{Kept, Room};
 use super::store_error;
-use crate::desk::{Change, DeskError, Done, FolderRole, Selection, UndoKey, limits};
+use crate::desk::{Change, DeskError, Done, Selection, UndoKey, limits};
 use jiff::Timestamp;
 use posta_store::{Flags, FolderId, Label, MailboxChange, QueueId};
 use serde::{Deserialize, Serialize};
@@ -308,11 +308,6 @@ impl Room {
         let count = count.sum::<usize>() as u32;
         self.commit(kept.changes).await?;
         Ok(Done { messages: count, text: format!("undone: {}", kept.text), undo: None })
-    }
-
-    /// The number of a role's folder.
-    pub(super) fn role_folder(role: FolderRole) -> FolderId {
-        FolderId(FolderRole::ALL.iter().position(|known| *known == role).unwrap_or(0) as u32)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::index::{Index, IndexError, Indexed, Located};
 use super::{Shared, store_error};
-use crate::desk::{ConversationKey, DeskError, FolderKey, FolderRole, MessageKey, Notice, limits};
+use crate::desk::{ConversationKey, DeskError, FolderKey, MessageKey, Notice, limits};
 use crate::reader::gist;
 use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
@@ -258,13 +258,9 @@ impl Room {
 
     /// The folder of a key, which must be there.
     pub(super) async fn folder(&self, key: &FolderKey) -> Result<FolderId, DeskError> {
-        if let Some(place) = FolderRole::ALL.iter().position(|role| role.key() == key.as_str()) {
-            return Ok(FolderId(place as u32));
-        }
-        let id: Option<u32> = key.as_str().parse().ok().filter(|id| *id >= FolderId::OWN_MIN.0);
-        let id = id.ok_or_else(|| DeskError::NotFound("the folder".to_owned()))?;
-        let there = self.own_folders().await?.iter().any(|folder| folder.id.0 == id);
-        if there { Ok(FolderId(id)) } else { Err(DeskError::NotFound("the folder".to_owned())) }
+        let id = key.id().ok_or_else(|| DeskError::NotFound("the folder".to_owned()))?;
+        let there = id.role().is_some() || self.own_folders().await?.iter().any(|folder| folder.id == id);
+        if there { Ok(id) } else { Err(DeskError::NotFound("the folder".to_owned())) }
     }
 
     /// Changes the store, and sees it.

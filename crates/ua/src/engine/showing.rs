@@ -43,8 +43,8 @@ impl Room {
         let view = |folder: posta_store::Folder| {
             let count = counts.iter().find(|(id, _, _)| *id == i64::from(folder.id.0));
             let (messages, unread) = count.map_or((0, 0), |(_, messages, unread)| (*messages, *unread));
-            let role = FolderRole::ALL.get(folder.id.0 as usize).copied();
-            FolderView { key: folder_key(folder.id.0), name: folder.name.to_string(), role, messages, unread }
+            let (key, name) = (folder_key(folder.id.0), folder.name.to_string());
+            FolderView { key, name, role: folder.role, messages, unread }
         };
         Ok(self.own_folders().await?.into_iter().map(view).collect())
     }

@@ -3,9 +3,9 @@
 use super::apply::Shown;
 use super::search::{Plan, SearchContext};
 use super::{EVERYWHERE, Index, IndexError, fingerprint};
-use crate::desk::{ConversationKey, Cursor, DraftKey, FolderKey, FolderRole, MessageKey, MessageRow};
+use crate::desk::{ConversationKey, Cursor, DraftKey, FolderKey, MessageKey, MessageRow};
 use jiff::Timestamp;
-use posta_store::QueueId;
+use posta_store::{FolderId, QueueId};
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter, types::Value};
 
 /// Messages of a conversation that a row of a list is made of.
@@ -56,8 +56,8 @@ pub(crate) struct Asked<'a> {
 }
 
 pub(crate) fn folder_key(folder: u32) -> FolderKey {
-    match FolderRole::ALL.get(folder as usize) {
-        Some(role) => FolderKey::of(*role),
+    match FolderId(folder).role() {
+        Some(role) => FolderKey::of(role),
         None => FolderKey::new(folder.to_string()),
     }
 }
