@@ -98,7 +98,7 @@ fn show_tells_where_a_body_lies() {
     let shown = text(&posta(&["show", "-"], message));
     assert!(
         shown.contains(
-            "Elsewhere: paper.ps (application/postscript, 2.0 KiB) ftp://ftp.example.com/pub/paper.ps"
+            "Elsewhere: paper.ps (application/postscript, 2048 B) ftp://ftp.example.com/pub/paper.ps"
         ),
         "{shown}"
     );
