@@ -11,6 +11,7 @@ mod app;
 mod assets;
 mod desks;
 mod error;
+mod escape;
 mod headers;
 pub mod limits;
 mod pages;

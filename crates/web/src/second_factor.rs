@@ -1,5 +1,6 @@
 //! The second factor: codes of an authenticator app (TOTP, RFC 6238), and a few codes on paper.
 
+use crate::escape::escaped;
 use jiff::Timestamp;
 use posta_runtime::Entropy;
 use posta_server::web::WebHost;
@@ -67,8 +68,8 @@ impl SecondFactors {
         let mut octets = [0; 20];
         self.host.entropy().fill(&mut octets);
         let secret = Secret::from(octets.to_vec()).to_base32();
-        let issuer = encoded(&self.host.hostname().to_string());
-        let url = format!("otpauth://totp/{issuer}:{}?secret={secret}&issuer={issuer}", encoded(account));
+        let issuer = escaped(&self.host.hostname().to_string());
+        let url = format!("otpauth://totp/{issuer}:{}?secret={secret}&issuer={issuer}", escaped(account));
         Proposal { secret, url }
     }
 
@@ -160,20 +161,6 @@ fn recovery_code(entropy: &dyn Entropy) -> String {
     random.iter().map(|octet| char::from(LETTERS[usize::from(octet % 32)])).collect()
 }
 
-/// For an address (RFC 3986 §2.1).
-fn encoded(text: &str) -> String {
-    let mut out = String::new();
-    for octet in text.bytes() {
-        match octet {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                out.push(char::from(octet))
-            }
-            other => out.push_str(&format!("%{other:02X}")),
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,10 +184,5 @@ mod tests {
         let (one, other) = (recovery_code(&OsEntropy), recovery_code(&OsEntropy));
         assert!(one.len() == 12 && one != other);
         assert_eq!(hash(&one.to_uppercase()), hash(&one));
-    }
-
-    #[test]
-    fn names_are_encoded_for_the_app() {
-        assert_eq!(encoded("jürgen@north.example"), "j%C3%BCrgen%40north.example");
     }
 }

@@ -2,10 +2,8 @@
 //!
 //! Without TLS, which this machine's own programs may do without here: inside it the exchanges are the same.
 
-use crate::lab::{BOB, Host, PASSWORD, letter, outcome, run, setup, stranger};
+use crate::lab::{BOB, Host, PASSWORD, letter, msmtp_to_bob, outcome, private_file, run, setup, stranger};
 use crate::protocol::fetch_all;
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
 use std::process::Command;
 
 /// mx.south.example with bob, who has a password and the same as shared secret.
@@ -21,12 +19,6 @@ fn authenticated(host: &Host) -> usize {
     let held = fetch_all(host.posta.pop3, BOB, PASSWORD).expect("bob reads his mail");
     let held = held.iter().filter(|message| String::from_utf8_lossy(message).contains("with ESMTPA"));
     held.count()
-}
-
-pub(crate) fn private_file(host: &Host, name: &str, content: &str) -> PathBuf {
-    let path = host.file(name, content);
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("ours");
-    path
 }
 
 #[test]
@@ -153,14 +145,7 @@ fn msmtp_logs_in() {
                 host.posta.smtp.port()
             ),
         );
-        let output = Command::new(&msmtp)
-            .arg("-C")
-            .arg(&config)
-            .arg(BOB)
-            .stdin(std::fs::File::open(&file).expect("just written"))
-            .output()
-            .expect("msmtp runs");
-        assert!(output.status.success(), "{mechanism}: {}", String::from_utf8_lossy(&output.stderr));
+        msmtp_to_bob(&msmtp, &config, &file);
         assert_eq!(authenticated(&host), index + 1, "{mechanism}");
     }
 }

@@ -1,9 +1,10 @@
 //! Strangers' clients: curl, swaks, Python, fetchmail, mpop, msmtp.
 
-use crate::lab::{BOB, Host, PASSWORD, below_trace, letter, outcome, run, stranger};
+use crate::lab::{
+    BOB, Host, PASSWORD, below_trace, letter, msmtp_to_bob, outcome, private_file, run, stranger,
+};
 use crate::protocol::{Smtp, fetch_all};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 /// Puts letters into bob's maildrop.
@@ -26,13 +27,6 @@ fn with_lf(content: &[u8]) -> Vec<u8> {
 
 fn contains(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|window| window == part)
-}
-
-/// A configuration file that holds a password: mpop, msmtp and fetchmail want it closed to others.
-fn private_file(host: &Host, name: &str, content: &str) -> PathBuf {
-    let path = host.file(name, content);
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("ours");
-    path
 }
 
 #[test]
@@ -158,14 +152,7 @@ fn msmtp_sends() {
             host.posta.smtp.port()
         ),
     );
-    let output = Command::new(&msmtp)
-        .arg("-C")
-        .arg(&config)
-        .arg(BOB)
-        .stdin(std::fs::File::open(&file).expect("just written"))
-        .output()
-        .expect("msmtp runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    msmtp_to_bob(&msmtp, &config, &file);
     let held = bobs_messages(&host);
     assert_eq!(held.len(), 1);
     assert_eq!(below_trace(&held[0], 1), letter);

@@ -1,7 +1,6 @@
 //! Strangers log in inside TLS: by password, by token, by certificate, bound to the channel.
 
-use crate::auth::private_file;
-use crate::lab::{BOB, PASSWORD, letter, outcome, run, skip, stranger};
+use crate::lab::{BOB, PASSWORD, letter, msmtp_to_bob, outcome, private_file, run, skip, stranger};
 use crate::protocol::{Smtp, fetch_all};
 use crate::tls::{Secure, TOKEN};
 use std::process::Command;
@@ -197,14 +196,7 @@ fn msmtp_logs_in_inside_tls() {
                 secure.ca.display()
             ),
         );
-        let output = Command::new(&msmtp)
-            .arg("-C")
-            .arg(&config)
-            .arg(BOB)
-            .stdin(std::fs::File::open(&file).expect("just written"))
-            .output()
-            .expect("msmtp runs");
-        assert!(output.status.success(), "{mechanism}: {}", String::from_utf8_lossy(&output.stderr));
+        msmtp_to_bob(&msmtp, &config, &file);
         assert_eq!(authenticated(&secure), index + 1, "{mechanism}");
     }
 }

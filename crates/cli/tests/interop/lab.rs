@@ -1,5 +1,6 @@
 //! A host to test, the strangers' programs, and letters.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tempfile::TempDir;
@@ -85,6 +86,25 @@ pub(crate) fn run(command: &mut Command) -> Vec<u8> {
 /// Runs a command, whatever comes of it.
 pub(crate) fn outcome(command: &mut Command) -> Output {
     command.stdin(std::process::Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}"))
+}
+
+/// A configuration file that holds a password: mpop, msmtp and fetchmail want it closed to others.
+pub(crate) fn private_file(host: &Host, name: &str, content: &str) -> PathBuf {
+    let path = host.file(name, content);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("ours");
+    path
+}
+
+/// msmtp with a configuration sends the letter of a file to bob.
+pub(crate) fn msmtp_to_bob(msmtp: &Path, config: &Path, letter: &Path) {
+    let output = Command::new(msmtp)
+        .arg("-C")
+        .arg(config)
+        .arg(BOB)
+        .stdin(std::fs::File::open(letter).expect("just written"))
+        .output()
+        .expect("msmtp runs");
+    assert!(output.status.success(), "{}: {}", config.display(), String::from_utf8_lossy(&output.stderr));
 }
 
 /// A letter with what goes wrong easily: dots at the beginning of lines, blank lines at the end,

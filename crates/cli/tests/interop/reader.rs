@@ -1,7 +1,6 @@
 //! A mail reader with a screen: neomutt in tmux, as a person sits before it.
 
-use crate::auth::private_file;
-use crate::lab::{BOB, PASSWORD, letter, run, stranger};
+use crate::lab::{BOB, PASSWORD, letter, private_file, run, stranger};
 use crate::protocol::{Smtp, fetch_all, wait_for_messages};
 use crate::tls::Secure;
 use std::path::{Path, PathBuf};

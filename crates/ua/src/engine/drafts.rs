@@ -97,14 +97,7 @@ impl Room {
         let key = draft.key.clone().unwrap_or_else(|| DraftKey::new(self.shared.random_name()));
         let files = self.files(draft).await?;
         let octets = self.draft_octets(draft, &key, &files).await?;
-        let filing = Filing {
-            account: self.account,
-            folder: FolderId::DRAFTS,
-            flags: Flags::DRAFT | Flags::SEEN,
-            labels: Vec::new(),
-            received_at: self.shared.now(),
-        };
-        let id = self.store().append(filing, octets.clone()).await.map_err(store_error)?;
+        let id = self.file_draft(octets.clone()).await?;
         if let Some(before) = before {
             // From here on both are there for a moment; the index takes the later one.
             self.store().remove_messages(self.account, &[before.id]).await.map_err(store_error)?;
@@ -378,6 +371,15 @@ impl Room {
         }
         let files = self.files(&draft).await?;
         let octets = self.draft_octets(&draft, key, &files).await?;
+        self.file_draft(octets).await?;
+        let id: QueueId = sent.as_str().parse().map_err(|_| DeskError::NotFound("the message".to_owned()))?;
+        self.store().remove_messages(self.account, &[id]).await.map_err(store_error)?;
+        self.set_stale();
+        self.fresh().await?;
+        Ok(key.clone())
+    }
+
+    async fn file_draft(&self, octets: Bytes) -> Result<QueueId, DeskError> {
         let filing = Filing {
             account: self.account,
             folder: FolderId::DRAFTS,
@@ -385,12 +387,7 @@ impl Room {
             labels: Vec::new(),
             received_at: self.shared.now(),
         };
-        self.store().append(filing, octets).await.map_err(store_error)?;
-        let id: QueueId = sent.as_str().parse().map_err(|_| DeskError::NotFound("the message".to_owned()))?;
-        self.store().remove_messages(self.account, &[id]).await.map_err(store_error)?;
-        self.set_stale();
-        self.fresh().await?;
-        Ok(key.clone())
+        self.store().append(filing, octets).await.map_err(store_error)
     }
 }
 

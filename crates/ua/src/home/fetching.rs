@@ -3,19 +3,14 @@
 //! What was fetched is known by its UIDL, and stays on the server. A message is durable here before it is noted as
 //! fetched: a crash in the middle may bring one twice, but never loses one.
 
-use super::Access;
+use super::{Access, deliver};
 use crate::Maildrop;
 use crate::Outside;
 use bytes::Bytes;
 use jiff::Timestamp;
-use posta_address::ReversePath;
 use posta_message::Message;
 use posta_pop3::client::{Credentials, LoginMethod};
-use posta_store::{
-    Acceptance, AccountId, DocumentName, Envelope, Filing, Flags, FolderId, LocalDelivery, MailboxChange,
-    Requests, Store,
-};
-use posta_wire::ContentFacts;
+use posta_store::{AccountId, DocumentName, Filing, Flags, FolderId, LocalDelivery, MailboxChange, Store};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -162,24 +157,8 @@ impl Fetcher {
 
     async fn deliver(&self, octets: Bytes, dated: Timestamp) -> Result<(), posta_store::StoreError> {
         let (prefix, content) = split_return_path(octets);
-        let mut writer = self.store.receive().await?;
-        writer.write(content.clone()).await?;
-        let envelope = Envelope {
-            reverse_path: ReversePath::Null,
-            smtputf8: false,
-            facts: ContentFacts::of(&content).0,
-            message_id: None,
-            requests: Requests::default(),
-        };
-        let acceptance = Acceptance {
-            envelope,
-            accepted_at: dated,
-            deliveries: vec![LocalDelivery::to_inbox(self.account, prefix)],
-            remote: Vec::new(),
-            discarded: 0,
-            changes: Vec::new(),
-        };
-        writer.accept(acceptance).await.map(drop)
+        let delivery = LocalDelivery::to_inbox(self.account, prefix);
+        deliver(&*self.store, delivery, content, dated, Vec::new()).await
     }
 
     /// Marks of what was fetched; none before the first look.

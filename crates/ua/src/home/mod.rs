@@ -11,13 +11,20 @@ use crate::desk::{Desk, DeskError};
 use crate::engine::{Engine, Parts};
 use crate::remote::{Address, RemoteDesk};
 use crate::{Account, AccountError, Accounts, Outside};
+use bytes::Bytes;
 pub use fetching::Fetched;
 use fetching::Fetcher;
+use jiff::Timestamp;
 use outbox::Queue;
 pub use outbox::{Left, SendFailure};
+use posta_address::ReversePath;
 use posta_runtime::tls::Trust;
 use posta_store::embedded::Settings as StoreSettings;
-use posta_store::{Credentials, DirectoryChange, EmbeddedStore, Store, StoreError};
+use posta_store::{
+    Acceptance, Credentials, DirectoryChange, EmbeddedStore, Envelope, LocalDelivery, QueueChange, QueueId,
+    Requests, Store, StoreError,
+};
+use posta_wire::ContentFacts;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -243,6 +250,34 @@ fn outside_of(account: &Account, outside: Outside) -> Result<Outside, HomeError>
 fn make_private(folder: &Path) -> Result<(), HomeError> {
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
     made.map_err(|error| HomeError::Folder { path: folder.display().to_string(), error })
+}
+
+/// Puts what nobody's envelope came with into a maildrop of the store.
+async fn deliver(
+    store: &dyn Store,
+    delivery: LocalDelivery,
+    content: Bytes,
+    at: Timestamp,
+    changes: Vec<(QueueId, QueueChange)>,
+) -> Result<(), StoreError> {
+    let mut writer = store.receive().await?;
+    writer.write(content.clone()).await?;
+    let envelope = Envelope {
+        reverse_path: ReversePath::Null,
+        smtputf8: false,
+        facts: ContentFacts::of(&content).0,
+        message_id: None,
+        requests: Requests::default(),
+    };
+    let acceptance = Acceptance {
+        envelope,
+        accepted_at: at,
+        deliveries: vec![delivery],
+        remote: Vec::new(),
+        discarded: 0,
+        changes,
+    };
+    writer.accept(acceptance).await.map(drop)
 }
 
 fn opening_error(error: StoreError) -> HomeError {

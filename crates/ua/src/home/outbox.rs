@@ -3,7 +3,7 @@
 //! A message is durable before the person is told that it is sent, and leaves the queue only when the submission server has
 //! taken it, or has refused it for good: then a report lies in the Inbox, in the same commit.
 
-use super::Access;
+use super::{Access, deliver};
 use crate::compose::{Letter, Wishes};
 use crate::desk::DeskError;
 use crate::engine::{Outbox, OutboxError, Submission};
@@ -312,25 +312,8 @@ impl Queue {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let report = Bytes::from(self.report_message(entry, content, refused, now));
-        let mut writer = self.store.receive().await?;
-        writer.write(report.clone()).await?;
-        let envelope = Envelope {
-            reverse_path: ReversePath::Null,
-            smtputf8: false,
-            facts: ContentFacts::of(&report).0,
-            message_id: None,
-            requests: Requests::default(),
-        };
-        let prefix = Bytes::from_static(b"Return-Path: <>\r\n");
-        let acceptance = Acceptance {
-            envelope,
-            accepted_at: now,
-            deliveries: vec![LocalDelivery::to_inbox(self.account, prefix)],
-            remote: Vec::new(),
-            discarded: 0,
-            changes,
-        };
-        writer.accept(acceptance).await.map(drop)
+        let delivery = LocalDelivery::to_inbox(self.account, Bytes::from_static(b"Return-Path: <>\r\n"));
+        deliver(&*self.store, delivery, report, now, changes).await
     }
 
     fn report_message(

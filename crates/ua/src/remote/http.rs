@@ -7,6 +7,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::{Method, Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use posta_runtime::tls::{self, Connector, Demand, TlsEnd};
 use std::time::Duration;
 use thiserror::Error;
@@ -165,16 +166,8 @@ fn words(error: impl std::fmt::Display) -> String {
 
 /// Text as a piece of a path or a query (RFC 3986 §2.3).
 pub(super) fn encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for octet in text.bytes() {
-        match octet {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                out.push(char::from(octet))
-            }
-            other => out.push_str(&format!("%{other:02X}")),
-        }
-    }
-    out
+    const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    utf8_percent_encode(text, RESERVED).to_string()
 }
 
 /// The file name of a `Content-Disposition` (RFC 8187 form), safe as such.

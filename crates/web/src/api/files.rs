@@ -1,7 +1,7 @@
 //! Files in and out: uploads for drafts, parts of messages, messages as they came.
 
 use super::{Answer, mail::Key};
-use crate::{app::App, error::ApiError, headers, visitor::Caller};
+use crate::{app::App, error::ApiError, escape::escaped, headers, visitor::Caller};
 use axum::{
     Json,
     body::{Body, Bytes},
@@ -118,13 +118,7 @@ fn disposition(kind: &str, name: &str) -> HeaderValue {
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() || " ._-()+".contains(c) { c } else { '_' })
         .collect();
-    let mut encoded = String::new();
-    for octet in name.bytes() {
-        match octet {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' => encoded.push(char::from(octet)),
-            other => encoded.push_str(&format!("%{other:02X}")),
-        }
-    }
+    let encoded = escaped(name);
     HeaderValue::from_str(&format!("{kind}; filename=\"{plain}\"; filename*=UTF-8''{encoded}"))
         .unwrap_or(HeaderValue::from_static("attachment"))
 }

@@ -1,7 +1,7 @@
 //! What a stranger wrote in HTML: sanitised by the engine, and shown in a frame that has no scripts, no
 //! forms and no origin.
 
-use crate::{api::file, app::App, error::ApiError, headers::frame_policy, visitor::Caller};
+use crate::{api::file, app::App, error::ApiError, escape::escaped, headers::frame_policy, visitor::Caller};
 use axum::{
     extract::{Path, Query, State},
     http::{HeaderName, HeaderValue, header},
@@ -68,18 +68,4 @@ pub(crate) async fn picture(
     let anywhere = HeaderValue::from_static("cross-origin");
     response.headers_mut().insert(HeaderName::from_static("cross-origin-resource-policy"), anywhere);
     Ok(response)
-}
-
-/// For a segment of a path.
-fn escaped(text: &str) -> String {
-    let mut out = String::new();
-    for octet in text.bytes() {
-        match octet {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'@' => {
-                out.push(char::from(octet))
-            }
-            other => out.push_str(&format!("%{other:02X}")),
-        }
-    }
-    out
 }
